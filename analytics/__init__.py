@@ -1,0 +1,1 @@
+"""What leaves: moments, intervals, verdicts, the report."""

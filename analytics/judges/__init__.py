@@ -1,0 +1,1 @@
+"""Judges on trial: how far a judge agrees with people."""

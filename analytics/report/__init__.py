@@ -1,0 +1,1 @@
+"""The nightly report: HTML, Markdown and JSON of the same numbers."""

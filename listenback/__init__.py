@@ -1,0 +1,1 @@
+"""The `listenback` command: one entry point, thin."""

@@ -1,0 +1,1 @@
+"""One file a command; each only parses, calls and prints."""

@@ -1,0 +1,1 @@
+"""Events in, joined and windowed rows out: the streaming half of listenback."""

@@ -1,0 +1,1 @@
+"""Pure functions from frames to frames: dedupe, join, windows, watermark."""

@@ -1,0 +1,1 @@
+"""The contracts: every event, its fields, and the decoder that holds bytes against them."""

@@ -1,0 +1,44 @@
+"""A batch: the records of one Kafka fetch of one topic partition, in columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Equal-length sequences, one element a record, in offset order.
+
+    record_times_ms: the record's own Kafka timestamp (milliseconds UTC): what the log says of when
+    it was written, so that lateness is the same on every replay.
+    """
+
+    topic: str
+    shard: int
+    offsets: Sequence[int]
+    record_times_ms: Sequence[int]
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    headers: Sequence[Sequence[tuple[str, bytes]]] = field(default=())
+
+    def __len__(self) -> int:
+        """How many records."""
+        return len(self.offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What became of a batch: each record is in exactly one of the two frames.
+
+    accepted: SOURCE columns, then the contract's columns.
+    rejected: REJECTED columns: raw bytes unchanged, and why.
+    """
+
+    accepted: pl.DataFrame
+    rejected: pl.DataFrame

@@ -1,0 +1,70 @@
+"""What the transport side needs of the joining side: one small protocol between the two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from streams.events.batch import Batch
+
+TopicShard = tuple[str, int]
+"""(topic without prefix, partition)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What one transaction made durable.
+
+    next_offsets: per topic and shard the offset to read next; what Kafka may be told.
+    """
+
+    next_offsets: Mapping[TopicShard, int]
+    read_n: int
+    accepted_n: int
+    duplicate_n: int
+    dead_lettered_n: int
+    took_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A refused message on its way to `<topic>.dlq`: raw key and value, envelope as JSON bytes."""
+
+    dlq_id: str
+    topic: str
+    key: bytes | None
+    envelope: bytes
+
+
+class Sink(Protocol):
+    """Where batches go. Called by one thread at a time; `add` and `flush` may block."""
+
+    def assign(self, shards: frozenset[int]) -> Mapping[TopicShard, int]:
+        """Own exactly these shards; returns the next offset of each of the five topics (0: new)."""
+
+    def add(self, batch: Batch) -> None:
+        """Take a batch. Offsets below the stored ones are dropped here, not by the caller."""
+
+    def rows_buffered(self) -> int:
+        """How many rows wait for the next flush."""
+
+    def flush(self) -> Flushed:
+        """One transaction: rows and their offsets. Raises on a sick file; nothing is then kept."""
+
+    def publish_if_due(self) -> bool:
+        """Publish a snapshot when the interval and the time share allow it."""
+
+    def publish(self) -> None:
+        """Publish a snapshot now."""
+
+    def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """Stored dead letters that were not yet sent to their topic, oldest first."""
+
+    def mark_forwarded(self, dlq_ids: Sequence[str]) -> None:
+        """Remember that these dead letters were sent."""
+
+    def close(self) -> None:
+        """Flush nothing more, close the file."""

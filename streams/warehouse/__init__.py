@@ -1,0 +1,1 @@
+"""The DuckDB file: schema, migrations, the one transaction, publishing."""
