@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,21 @@ class Batch:
     def __len__(self) -> int:
         """How many records."""
         return len(self.offsets)
+
+    def starting_at(self, offset: int) -> Batch:
+        """The records from an offset on; the same batch where that is all of them."""
+        start = bisect.bisect_left(self.offsets, offset)
+        if start == 0:
+            return self
+        return Batch(
+            self.topic,
+            self.shard,
+            self.offsets[start:],
+            self.record_times_ms[start:],
+            self.keys[start:],
+            self.values[start:],
+            self.headers[start:],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,110 @@
+"""The balance: per topic and shard, read = accepted + duplicate + dead-lettered, always."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.events.topics import Topic
+
+KEY = ("topic", "shard")
+COUNTED = (
+    "read_n",
+    "accepted_n",
+    "duplicate_n",
+    "dead_lettered_n",
+    "late_n",
+    "unknown_enum_n",
+)
+BOOKS = pl.Schema(
+    {
+        "topic": pl.String,
+        "shard": pl.Int32,
+        "next_offset": pl.Int64,
+        **dict.fromkeys(COUNTED, pl.Int64),
+        "record_time_us_max": pl.Int64,
+    }
+)
+"""One row per topic and shard."""
+READ = pl.Schema(
+    {
+        "topic": pl.String,
+        "shard": pl.Int32,
+        "next_offset": pl.Int64,
+        "read_n": pl.Int64,
+        "record_time_us_max": pl.Int64,
+    }
+)
+"""One row a batch: what was read, whatever became of it."""
+
+
+def booked(
+    before: pl.DataFrame,
+    read: pl.DataFrame,
+    *,
+    valid: Mapping[Topic, pl.DataFrame],
+    firsts: Mapping[Topic, pl.DataFrame],
+    rejected: Mapping[Topic, pl.DataFrame],
+    out_of_orderness_us: int,
+) -> pl.DataFrame:
+    """BOOKS rows after a flush, for the topics and shards that were read.
+
+    Args:
+        before: BOOKS rows as stored.
+        read: READ rows of the batches.
+        valid: events that kept their contract, duplicates among them.
+        firsts: those of `valid` that are new.
+        rejected: messages that broke their contract.
+        out_of_orderness_us: an event is late from this distance to its record's time on.
+    """
+    parts = [before, _padded(read)]
+    for topic in valid:
+        accepted, dead = firsts[topic], rejected[topic]
+        late = pl.col("record_time_us") - pl.col("event_time_us") > out_of_orderness_us
+        parts += [
+            _count(topic, valid[topic], duplicate_n=pl.len()),
+            _count(
+                topic,
+                accepted,
+                accepted_n=pl.len(),
+                duplicate_n=-pl.len().cast(pl.Int64),
+                late_n=late.sum(),
+                unknown_enum_n=_unknown(accepted).sum(),
+            ),
+            _count(topic, dead, dead_lettered_n=pl.len()),
+        ]
+    rows = pl.concat(parts).group_by(KEY).agg(_totals())
+    touched = read.select("topic", "shard").unique()
+    return rows.join(touched, on=list(KEY), how="semi").select(BOOKS.names()).sort(KEY)
+
+
+def _totals() -> list[pl.Expr]:
+    return [
+        pl.col(COUNTED).sum(),
+        pl.col("next_offset").max(),
+        pl.col("record_time_us_max").max(),
+    ]
+
+
+def _unknown(rows: pl.DataFrame) -> pl.Expr:
+    raws = [pl.col(name).is_not_null() for name in rows.columns if name.endswith("_raw")]
+    return pl.any_horizontal(raws) if raws else pl.lit(value=False)
+
+
+def _count(topic: Topic, rows: pl.DataFrame, **counts: pl.Expr) -> pl.DataFrame:
+    typed = {name: expression.cast(pl.Int64) for name, expression in counts.items()}
+    sums = rows.group_by("shard").agg(**typed)
+    return _padded(sums.with_columns(pl.lit(topic.value).alias("topic")))
+
+
+def _padded(rows: pl.DataFrame) -> pl.DataFrame:
+    absent = [
+        pl.lit(0 if name in COUNTED else None, dtype).alias(name)
+        for name, dtype in BOOKS.items()
+        if name not in rows.columns
+    ]
+    return rows.with_columns(absent).select(BOOKS.names()).cast(dict(BOOKS))
