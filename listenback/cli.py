@@ -1,32 +1,143 @@
-"""The `listenback` command: registers the commands and turns errors into lines and exit codes."""
+"""The `listenback` command: knows the commands and turns errors into lines and exit codes.
+
+A command is a function in `listenback/commands/<name>.py` (or a `typer.Typer` there, for a noun
+with several verbs) and one line in COMMANDS. Its docstring opens with the line of COMMANDS, then
+explains, and ends with an `Examples:` block; it is shown as it stands.
+"""
 
 from __future__ import annotations
 
 import sys
+import traceback
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
-from listenback.console import err
+from listenback import console
+from listenback.lazy import CONTEXT_SETTINGS, Entry, LazyGroup
 from streams.errors import ListenbackError
 
-app = typer.Typer(
-    name="listenback",
-    help="Join what listeners do with what LLM judges said, continuously.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+INTERRUPTED = 130
+INTERNAL_ERROR = 70  # EX_SOFTWARE: a bug of ours; 1 means findings
+
+COMMANDS = MappingProxyType(
+    {
+        "version": Entry("listenback.commands.version:version", "Print the versions in use."),
+    }
 )
 
 
-def main() -> None:
-    """Entry point: a wrong that a person can put right ends as a line and an exit code."""
+class Root(LazyGroup):
+    """The commands, in the order of COMMANDS."""
+
+    entries = COMMANDS
+
+
+app = typer.Typer(
+    name="listenback",
+    cls=Root,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings=CONTEXT_SETTINGS,
+)
+
+
+def _print_version(*, wanted: bool) -> None:
+    """`listenback 0.1.0`, then the end."""
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - 30 ms, for this option only
+
+        typer.echo(f"listenback {version('listenback')}")
+        raise typer.Exit
+
+
+def _without_color(*, wanted: bool) -> None:
+    """Before any other output."""
+    if wanted:
+        console.without_color()
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    *,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only data and errors; nothing about progress.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what is done and why, on stderr.")
+    ] = False,
+    no_color: Annotated[
+        bool,
+        typer.Option(
+            "--no-color",
+            is_eager=True,
+            callback=_without_color,
+            help="No colours; the same as setting NO_COLOR.",
+        ),
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version, then end."
+        ),
+    ] = False,
+) -> None:
+    """Join what listeners do with what LLM judges said, continuously.
+
+    Which model variant do listeners prefer, how sure is that, and which judge saw it coming?
+
+    Examples:
+      listenback demo                       everything once, no services needed
+      listenback worker --bootstrap HOST    from your Kafka into a warehouse
+      listenback query "FROM generation"    read it while the worker writes
+      listenback report                     tonight's verdicts, with intervals
+    """
+    del no_color, version  # their callbacks have acted
+    console.configure(quiet=quiet, verbose=verbose)
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), nl=False)
+
+
+def run(args: list[str]) -> int:
+    """Run one command line and say how it ended: the exit code."""
+    command: Any = get_command(app)
     try:
-        app()
+        code = command(args=args, prog_name="listenback", standalone_mode=False)
+        sys.stdout.flush()
     except ListenbackError as error:
-        err.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-        err.print(str(error), markup=False)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("interrupted")
-        sys.exit(130)
+        console.print_error(type(error).__name__, str(error))
+        return error.exit_code
+    except typer.TyperException as error:
+        return _usage_error(error)
+    except typer.Abort:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        console.stop_writing()
+        return console.BROKEN_PIPE
+    except Exception:  # noqa: BLE001 - the outermost edge: whatever it is, it is a bug of ours
+        traceback.print_exc()
+        console.print_error(
+            "Internal error", "this is a bug in listenback; the lines above say where."
+        )
+        return INTERNAL_ERROR
+    if code == INTERRUPTED:
+        console.print_error("Interrupted", "ended as asked.")
+    return code if isinstance(code, int) else 0
+
+
+def _usage_error(error: typer.TyperException) -> int:
+    """One line for a command line that does not hold together; `--help` comes with it."""
+    message = error.format_message()
+    if message:  # empty where a group without a command has just printed its help
+        ctx = getattr(error, "ctx", None)
+        path = ctx.command_path if ctx else "listenback"
+        console.print_error("Usage", f"{message} See: {path} --help")
+    return error.exit_code
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
