@@ -24,6 +24,7 @@ INTERNAL_ERROR = 70  # EX_SOFTWARE: a bug of ours; 1 means findings
 
 COMMANDS = MappingProxyType(
     {
+        "config": Entry("listenback.commands.config:app", "Show the settings and their origin."),
         "version": Entry("listenback.commands.version:version", "Print the versions in use."),
     }
 )

@@ -6,9 +6,12 @@ import json
 import logging
 import os
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BROKEN_PIPE = 141  # 128 + SIGPIPE: what a shell reports of a writer whose reader went away
 
@@ -65,3 +68,11 @@ def print_error(kind: str, message: str) -> None:
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever json can say
     """One JSON document on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+def print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Rows of text in aligned columns on stdout; a row stays one line, for grep and awk."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
+from typer.main import get_command, get_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,13 +30,14 @@ def load(name: str, target: str) -> TyperCommand | TyperGroup:
     """Import what `package.module:attribute` names and make it the command `name`."""
     module, _, attribute = target.partition(":")
     found: Any = getattr(importlib.import_module(module), attribute)
-    if not isinstance(found, typer.Typer):
+    if isinstance(found, typer.Typer):
+        command: Any = get_group(found)
+    else:
         single = typer.Typer(
             add_completion=False, rich_markup_mode="rich", context_settings=CONTEXT_SETTINGS
         )
         single.command(name)(found)
-        found = single
-    command: Any = get_command(found)
+        command = get_command(single)
     command.name = name
     return command  # type: ignore[no-any-return] # typer's click is private, hence untyped here
 

@@ -1,44 +1,81 @@
-"""Every setting of the streaming half, in one frozen model.
+"""Every setting, in one frozen model.
 
 Precedence: flag > environment `LISTENBACK_*` > `.env` > `listenback.toml` > default. Unknown keys
-are errors. Secrets come from the environment only.
+are errors. Secrets come from the environment only (or its file, `.env`).
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+from streams import settings_sources as sources
+from streams.errors import ConfigError
+from streams.security import KafkaSecurity, Mechanism, Protocol
 
 DAY_US = 86_400_000_000
+DEFAULT = "default"
+_ADDRESS = r"[^\s,:]+:\d{1,5}|\[[0-9A-Fa-f:]+\]:\d{1,5}"  # host:port or [IPv6]:port
 
 
-class Settings(BaseSettings):
+def _split(value: object) -> object:
+    """`60,3600` of an environment variable or a flag as a list."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+class Settings(BaseModel):
     """What a worker, a simulator or a publisher is told. Units stand last in the names."""
 
-    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_prefix="LISTENBACK_",
-        env_file=".env",
-        toml_file="listenback.toml",
-        frozen=True,
-        extra="forbid",
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    bootstrap: str = Field(
+        "localhost:9092",
+        pattern=rf"^({_ADDRESS})(,({_ADDRESS}))*$",
+        description="Kafka address, host:port[,host:port]",
+    )
+    group: str = Field("listenback", min_length=1, description="Consumer group of the workers")
+    topic_prefix: str = Field(
+        "", pattern=r"^[A-Za-z0-9._-]*$", description="Put before every topic name"
+    )
+    partitions_n: int = Field(4, ge=1, le=10_000, description="Partitions of each input topic")
+    security_protocol: Protocol = Field("PLAINTEXT", description="How to speak to the brokers")
+    sasl_mechanism: Mechanism | None = Field(
+        None, description="How to log in, with a SASL_* protocol"
+    )
+    sasl_username: str | None = Field(None, description="Who logs in")
+    sasl_password: SecretStr | None = Field(
+        None, description="Password of sasl_username; environment only"
+    )
+    ssl_cafile: Path | None = Field(
+        None, description="Certificates to trust (PEM), with an *SSL protocol; the system's if none"
+    )
+    ssl_certfile: Path | None = Field(
+        None, description="Certificate this client shows (PEM), where brokers ask for one"
+    )
+    ssl_keyfile: Path | None = Field(
+        None, description="Private key of ssl_certfile (PEM), unless that file holds it"
     )
 
-    bootstrap: str = Field("localhost:9092", description="Kafka address, host:port[,host:port]")
-    group: str = Field("listenback", description="Consumer group of the workers")
-    topic_prefix: str = Field("", description="Put before every topic name")
-    partitions_n: int = Field(4, ge=1, le=10_000, description="Partitions of each input topic")
     data_dir: Path = Field(Path("listenback-data"), description="Where workers keep their files")
     worker_id: str = Field("0", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Names the files")
     user_key_secret: SecretStr | None = Field(
         None, description="Key of the HMAC that turns user ids into user keys; environment only"
     )
 
-    window_sizes_s: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (60, 3_600, 86_400), description="Sizes of the tumbling windows, seconds"
-    )
+    window_sizes_s: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_split), Field(min_length=1)
+    ] = Field((60, 3_600, 86_400), description="Sizes of the tumbling windows, seconds")
     horizon_days: int = Field(30, ge=1, le=400, description="How late an event may come")
     out_of_orderness_s: int = Field(60, ge=0, description="Distance of the watermark, seconds")
     future_max_s: int = Field(
@@ -51,8 +88,36 @@ class Settings(BaseSettings):
     publish_interval_s: float = Field(5.0, ge=0.0, description="Least time between two snapshots")
     publish_share_max: float = Field(0.1, gt=0, le=1, description="Most of the time to publish")
     publish_keep_n: int = Field(3, ge=1, description="Published snapshots kept")
-    duckdb_memory: str = Field("1GB", description="Memory limit of the worker's DuckDB")
+    duckdb_memory: str = Field(
+        "1GB",
+        pattern=r"^\d+(\.\d+)? ?([KMGT]i?B|%)$",
+        description="Memory limit of the worker's DuckDB",
+    )
     duckdb_threads_n: int = Field(2, ge=1, description="Threads of the worker's DuckDB")
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        """What no setting can be wrong about alone."""
+        if len(set(self.window_sizes_s)) < len(self.window_sizes_s):
+            raise ValueError("window_sizes_s: names one size twice")
+        login = (self.sasl_mechanism, self.sasl_username, self.sasl_password)
+        if self.security_protocol.startswith("SASL") and None in login:
+            raise ValueError(
+                f"security_protocol: {self.security_protocol} needs sasl_mechanism, sasl_username "
+                "and sasl_password"
+            )
+        if not self.security_protocol.startswith("SASL") and login != (None, None, None):
+            raise ValueError(
+                f"security_protocol: {self.security_protocol} sends no login, yet one is set; "
+                "SASL_SSL would send it"
+            )
+        tls = (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)
+        if not self.security_protocol.endswith("SSL") and tls != (None, None, None):
+            raise ValueError(
+                f"security_protocol: {self.security_protocol} is not encrypted, yet ssl_* is set; "
+                "SSL or SASL_SSL would use it"
+            )
+        return self
 
     @property
     def worker_file(self) -> Path:
@@ -72,3 +137,81 @@ class Settings(BaseSettings):
     def topic(self, name: str) -> str:
         """The topic's name on the broker."""
         return self.topic_prefix + name
+
+    def kafka_security(self) -> KafkaSecurity:
+        """How every client of this process proves itself to the brokers."""
+        return KafkaSecurity(
+            protocol=self.security_protocol,
+            mechanism=self.sasl_mechanism,
+            username=self.sasl_username,
+            password=self.sasl_password,
+            cafile=self.ssl_cafile,
+            certfile=self.ssl_certfile,
+            keyfile=self.ssl_keyfile,
+        )
+
+
+SECRETS = frozenset({"sasl_password", "user_key_secret"})
+PATHS = frozenset({"data_dir", "ssl_cafile", "ssl_certfile", "ssl_keyfile"})
+
+
+class Loaded(NamedTuple):
+    """The settings, and of each where it comes from: a flag, a variable, `file:line`, default."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+def load_settings(**flags: Any) -> Settings:  # noqa: ANN401 - whatever typer made of each flag
+    """The settings that hold here and now; a flag that is None was not given.
+
+    Raises:
+        ConfigError: an unknown name, a bad value, a secret where others can read it.
+    """
+    return load_with_origins(**flags).settings
+
+
+def load_with_origins(**flags: Any) -> Loaded:  # noqa: ANN401 - whatever typer made of each flag
+    """As `load_settings`, with the origin of each value."""
+    known = sources.Known(tuple(Settings.model_fields), SECRETS)
+    cwd = Path.cwd()
+    project = sources.project_dir(cwd)
+    folder = project or cwd
+    given = (
+        _absolute(sources.from_project_file(folder / sources.PROJECT_FILE, known), folder)
+        | _absolute(sources.from_env_file(folder / sources.ENV_FILE, known), folder)
+        | sources.from_environment(os.environ, known)
+        | sources.from_flags(flags, known)
+    )
+    if project is not None and "data_dir" not in given:
+        default = Settings.model_fields["data_dir"].default
+        given["data_dir"] = sources.Given(project / default, DEFAULT)
+    origins = {name: given[name].origin if name in given else DEFAULT for name in known.names}
+    return Loaded(_checked({name: one.value for name, one in given.items()}, origins), origins)
+
+
+def _absolute(given: dict[str, sources.Given], folder: Path) -> dict[str, sources.Given]:
+    """Paths in a file are meant from the folder of that file, wherever the command runs."""
+    return {
+        name: one._replace(value=str(folder / one.value))
+        if name in PATHS and isinstance(one.value, str)
+        else one
+        for name, one in given.items()
+    }
+
+
+def _checked(values: dict[str, Any], origins: dict[str, str]) -> Settings:
+    """The model, or the first thing wrong with it as one line."""
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    is_form = first["type"] == "string_pattern_mismatch"
+    message = "not of this form" if is_form else str(first["msg"]).removeprefix("Value error, ")
+    name = str(first["loc"][0]) if first["loc"] else message.partition(":")[0]
+    shown = "" if name in SECRETS or not first["loc"] else f"{name} = {values[name]!r}: "
+    raise ConfigError(
+        f"{shown}{message[0].lower()}{message[1:]}.",
+        where=origins[name],
+        todo=f"{name}: {Settings.model_fields[name].description}.",
+    )
