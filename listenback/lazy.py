@@ -13,6 +13,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from listenback import console
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -67,6 +69,14 @@ class LazyGroup(TyperGroup):
             for shown in (command, *getattr(command, "commands", {}).values()):
                 flags_without_value(shown, ctx)
         return name, command, rest
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's private click
+        """Run the command; typer itself would end a broken pipe with 1, which means findings."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            console.stop_writing()
+            raise typer.Exit(console.BROKEN_PIPE) from None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's private click
         """The help page of the group."""
