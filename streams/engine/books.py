@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -42,31 +43,37 @@ READ = pl.Schema(
 """One row a batch: what was read, whatever became of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the messages of a flush, by topic.
+
+    valid: events that kept their contract, duplicates among them.
+    firsts: those of `valid` that are new.
+    rejected: messages that broke their contract.
+    """
+
+    valid: Mapping[Topic, pl.DataFrame]
+    firsts: Mapping[Topic, pl.DataFrame]
+    rejected: Mapping[Topic, pl.DataFrame]
+
+
 def booked(
-    before: pl.DataFrame,
-    read: pl.DataFrame,
-    *,
-    valid: Mapping[Topic, pl.DataFrame],
-    firsts: Mapping[Topic, pl.DataFrame],
-    rejected: Mapping[Topic, pl.DataFrame],
-    out_of_orderness_us: int,
+    before: pl.DataFrame, read: pl.DataFrame, outcome: Outcome, *, out_of_orderness_us: int
 ) -> pl.DataFrame:
     """BOOKS rows after a flush, for the topics and shards that were read.
 
     Args:
         before: BOOKS rows as stored.
         read: READ rows of the batches.
-        valid: events that kept their contract, duplicates among them.
-        firsts: those of `valid` that are new.
-        rejected: messages that broke their contract.
+        outcome: what became of the messages.
         out_of_orderness_us: an event is late from this distance to its record's time on.
     """
     parts = [before, _padded(read)]
-    for topic in valid:
-        accepted, dead = firsts[topic], rejected[topic]
+    for topic, valid in outcome.valid.items():
+        accepted, dead = outcome.firsts[topic], outcome.rejected[topic]
         late = pl.col("record_time_us") - pl.col("event_time_us") > out_of_orderness_us
         parts += [
-            _count(topic, valid[topic], duplicate_n=pl.len()),
+            _count(topic, valid, duplicate_n=pl.len()),
             _count(
                 topic,
                 accepted,

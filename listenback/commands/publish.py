@@ -1,0 +1,75 @@
+"""`listenback publish`: one warehouse of what all workers published."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from listenback.console import err, out, print_json
+from streams.clock import monotonic_ms
+from streams.errors import ConfigError
+from streams.settings import Settings, load_settings
+from streams.warehouse import publish as publishing
+
+
+def publish(
+    *,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option("--data-dir", help="Where the workers keep their files."),
+    ] = None,
+    every_s: Annotated[
+        float | None,
+        typer.Option("--every", min=0.1, help="Merge again and again, seconds apart."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a merge.")] = False,
+) -> None:
+    """Merge what all workers published into one warehouse.duckdb.
+
+    Each shard is taken from the copy that has read furthest. A sole worker publishes the
+    warehouse itself; then this is not needed.
+
+    Examples:
+      listenback publish
+      listenback publish --data-dir /data --every 10
+    """
+    settings = load_settings(data_dir=data_dir)
+    while True:
+        _merge_once(settings, as_json=as_json, is_repeated=every_s is not None)
+        if every_s is None:
+            return
+        time.sleep(every_s)
+
+
+def _merge_once(settings: Settings, *, as_json: bool, is_repeated: bool) -> None:
+    """One merge; a repeated one waits for the first worker instead of failing."""
+    sources = sorted(settings.published_dir.glob(publishing.WORKER_GLOB))
+    if not sources:
+        if not is_repeated:
+            raise ConfigError(
+                "no worker has published here yet.",
+                where=str(settings.published_dir),
+                todo="Run `listenback worker` with the same --data-dir.",
+            )
+        err.print("no worker has published yet; waiting", markup=False)
+        return
+    started_ms = monotonic_ms()
+    taken = publishing.merge(
+        sources,
+        settings.warehouse_file,
+        memory=settings.duckdb_memory,
+        keep_n=settings.publish_keep_n,
+    )
+    took_s = (monotonic_ms() - started_ms) / 1_000
+    if as_json:
+        shards = {str(shard): path.name for shard, path in sorted(taken.items())}
+        print_json({"warehouse": str(settings.warehouse_file), "shards": shards, "took_s": took_s})
+        return
+    files_n = len(set(taken.values()))
+    out.print(
+        f"{settings.warehouse_file}: {len(taken)} shards of {files_n} workers, {took_s:.1f} s",
+        markup=False,
+    )

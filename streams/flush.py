@@ -1,0 +1,69 @@
+"""One flush: read the touched rows, ask the core, write what it says, all with the offsets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from streams import dead_letters
+from streams.engine import apply, books, dedupe
+from streams.events.contracts import CONTRACTS
+from streams.events.source import REJECTED, SOURCE
+from streams.events.topics import JOINED_TOPICS
+from streams.warehouse import state, writer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from streams.engine.rules import Rules
+    from streams.events.topics import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What came since the last flush.
+
+    accepted, rejected: decoded frames by topic; a topic may be absent.
+    read: books.READ rows, one a batch: what was read, whatever became of it.
+    """
+
+    accepted: Mapping[Topic, Sequence[pl.DataFrame]]
+    rejected: Mapping[Topic, Sequence[pl.DataFrame]]
+    read: pl.DataFrame
+
+
+def commit(con: DuckDBPyConnection, arrived: Arrived, rules: Rules) -> books.Outcome:
+    """Dedupe, join, move windows and commit with the offsets, in one transaction."""
+    valid = {
+        topic: _concat(arrived.accepted.get(topic, ()), {**SOURCE, **CONTRACTS[topic].schema})
+        for topic in JOINED_TOPICS
+    }
+    rejected = {
+        topic: _concat(arrived.rejected.get(topic, ()), REJECTED) for topic in JOINED_TOPICS
+    }
+    firsts = {
+        topic: dedupe.firsts(rows, state.seen(con, topic, rows)) if rows.height else rows
+        for topic, rows in valid.items()
+    }
+    outcome = books.Outcome(valid, firsts, rejected)
+    if arrived.read.height:
+        changes = apply.apply(firsts, state.stored(con, apply.touched(firsts)), rules)
+        booked = books.booked(
+            con.sql("FROM topic_shard").pl().select(books.BOOKS.names()),
+            arrived.read,
+            outcome,
+            out_of_orderness_us=rules.out_of_orderness_us,
+        )
+        letters = dead_letters.rows_of(rejected)
+        writer.write(con, firsts, changes, writer.Books(booked, letters))
+    return outcome
+
+
+def _concat(
+    frames: Sequence[pl.DataFrame], schema: Mapping[str, pl.DataType | type[pl.DataType]]
+) -> pl.DataFrame:
+    return pl.concat([pl.DataFrame(schema=schema), *frames])

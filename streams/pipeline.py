@@ -1,0 +1,206 @@
+"""The joining side of a worker: batches in, one DuckDB transaction a flush, snapshots out.
+
+The edge around the pure engine: it reads the touched rows, calls the core and writes what the core
+returns. One thread at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from streams import dead_letters
+from streams.clock import monotonic_ms
+from streams.engine import books
+from streams.engine.rules import Rules
+from streams.errors import ConfigError
+from streams.events.contracts import CONTRACTS
+from streams.events.decode import Limits, decode
+from streams.events.topics import JOINED_TOPICS, Topic
+from streams.flush import Arrived, commit
+from streams.settings import DAY_US
+from streams.sink import Flushed
+from streams.warehouse import publish, restore
+from streams.warehouse.connect import open_writable
+from streams.warehouse.migrate import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from streams.events.batch import Batch
+    from streams.settings import Settings
+    from streams.sink import DeadLetter, TopicShard
+
+SECOND_US = 1_000_000
+
+
+@dataclass(slots=True)
+class _Buffer:
+    """What came since the last flush."""
+
+    accepted: dict[Topic, list[pl.DataFrame]] = field(default_factory=dict)
+    rejected: dict[Topic, list[pl.DataFrame]] = field(default_factory=dict)
+    read: list[tuple[str, int, int, int, int]] = field(default_factory=list)
+    rows_n: int = 0
+
+
+class Pipeline:
+    """A worker's shards in its own file. Satisfies streams.sink.Sink."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the worker's file and bring it to the newest schema.
+
+        Raises:
+            ListenbackError: the file is held, newer, or was made under other rules.
+        """
+        self._settings = settings
+        self._rules = Rules(settings.window_sizes_s, settings.out_of_orderness_s * SECOND_US)
+        self._con = open_writable(
+            settings.worker_file,
+            memory=settings.duckdb_memory,
+            threads_n=settings.duckdb_threads_n,
+        )
+        migrate(self._con, str(settings.worker_file))
+        self._agree_on_rules()
+        self._shards: frozenset[int] = frozenset()
+        self._next: dict[TopicShard, int] = {}
+        self._buffer = _Buffer()
+        self._is_changed = False
+        self._published_at_ms = float("-inf")
+        self._publish_took_ms = 0.0
+
+    def assign(self, shards: frozenset[int]) -> Mapping[TopicShard, int]:
+        """Own these shards; where another worker's published copy is further, take that one."""
+        own = restore.progress(self._con)
+        files = set(self._settings.published_dir.glob(publish.WORKER_GLOB)) - {self._published}
+        copies = restore.most_advanced(files)
+        for shard in sorted(shards - self._shards):
+            if shard in copies and copies[shard].progress > own.get(shard, 0):
+                restore.take_shards(self._con, copies[shard].path, [shard])
+                self._is_changed = True
+        self._shards = shards
+        self._buffer = _Buffer()
+        stored = self._con.execute("SELECT topic, shard, next_offset FROM topic_shard").fetchall()
+        offsets = {(topic, shard): offset for topic, shard, offset in stored}
+        self._next = {
+            (topic.value, shard): offsets.get((topic.value, shard), 0)
+            for topic in JOINED_TOPICS
+            for shard in shards
+        }
+        return dict(self._next)
+
+    def add(self, batch: Batch) -> None:
+        """Decode a batch into the buffer; what lies below the offsets of record is dropped."""
+        key = (batch.topic, batch.shard)
+        fresh = batch.starting_at(self._next[key])
+        if not len(fresh):
+            return
+        topic = Topic(batch.topic)
+        decoded = decode(fresh, CONTRACTS[topic], self._limits)
+        assert decoded.accepted.height + decoded.rejected.height == len(fresh), "balance"
+        self._buffer.accepted.setdefault(topic, []).append(decoded.accepted)
+        if decoded.rejected.height:
+            self._buffer.rejected.setdefault(topic, []).append(decoded.rejected)
+        self._next[key] = fresh.offsets[-1] + 1
+        newest_us = max(fresh.record_times_ms) * 1_000
+        self._buffer.read.append((batch.topic, batch.shard, self._next[key], len(fresh), newest_us))
+        self._buffer.rows_n += len(fresh)
+
+    def rows_buffered(self) -> int:
+        """Messages that wait for the next flush."""
+        return self._buffer.rows_n
+
+    def flush(self) -> Flushed:
+        """Dedupe, join, move windows and commit with the offsets, in one transaction."""
+        started_ms = monotonic_ms()
+        buffer, self._buffer = self._buffer, _Buffer()
+        read = pl.DataFrame(buffer.read, schema=books.READ, orient="row")
+        arrived = Arrived(buffer.accepted, buffer.rejected, read)
+        outcome = commit(self._con, arrived, self._rules)
+        self._is_changed = self._is_changed or read.height > 0
+        return self._flushed(outcome, monotonic_ms() - started_ms)
+
+    def publish_if_due(self) -> bool:
+        """Publish unless nothing changed, the interval runs, or the time share is spent."""
+        least_ms = max(
+            self._settings.publish_interval_s * 1_000,
+            self._publish_took_ms / self._settings.publish_share_max,
+        )
+        is_due = self._is_changed and monotonic_ms() - self._published_at_ms >= least_ms
+        if is_due:
+            self.publish()
+        return is_due
+
+    def publish(self) -> None:
+        """Checkpoint, copy, rename; the sole publisher's file is also the warehouse."""
+        started_ms = monotonic_ms()
+        settings = self._settings
+        publish.snapshot(
+            self._con, settings.worker_file, self._published, keep_n=settings.publish_keep_n
+        )
+        if set(settings.published_dir.glob(publish.WORKER_GLOB)) == {self._published}:
+            publish.link(self._published, settings.warehouse_file, keep_n=settings.publish_keep_n)
+        self._is_changed = False
+        self._published_at_ms = monotonic_ms()
+        self._publish_took_ms = self._published_at_ms - started_ms
+
+    def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """Stored dead letters that were not yet sent to their topic, oldest first."""
+        return dead_letters.waiting(self._con, limit, self._settings)
+
+    def mark_forwarded(self, dlq_ids: Sequence[str]) -> None:
+        """Remember that these were sent; sending twice is harmless, their id is the same."""
+        dead_letters.mark_forwarded(self._con, dlq_ids)
+
+    def close(self) -> None:
+        """Checkpoint and close the file."""
+        self._con.execute("CHECKPOINT")
+        self._con.close()
+
+    @property
+    def _published(self) -> Path:
+        return self._settings.published_dir / self._settings.worker_file.name
+
+    @property
+    def _limits(self) -> Limits:
+        settings = self._settings
+        return Limits(
+            message_bytes_max=settings.message_bytes_max,
+            future_max_us=settings.future_max_s * SECOND_US,
+            horizon_us=settings.horizon_days * DAY_US,
+        )
+
+    def _agree_on_rules(self) -> None:
+        ours = (
+            list(self._rules.window_sizes_s),
+            self._rules.out_of_orderness_us,
+            self._settings.horizon_days * DAY_US,
+        )
+        theirs = self._con.execute("FROM rules").fetchone()
+        if theirs is None:
+            self._con.execute("INSERT INTO rules VALUES (?, ?, ?)", list(ours))
+        elif theirs != ours:
+            raise ConfigError(
+                f"the file's rows were made under other rules {theirs}; now set: {ours} "
+                "(window sizes in s, out-of-orderness and horizon in µs).",
+                where=str(self._settings.worker_file),
+                done="Nothing was changed.",
+                todo="Put the settings back, or use another --data-dir and replay the topics.",
+            )
+
+    def _flushed(self, outcome: books.Outcome, took_ms: float) -> Flushed:
+        valid_n, accepted_n, dead_n = (
+            sum(rows.height for rows in frames.values())
+            for frames in (outcome.valid, outcome.firsts, outcome.rejected)
+        )
+        return Flushed(
+            next_offsets=dict(self._next),
+            read_n=valid_n + dead_n,
+            accepted_n=accepted_n,
+            duplicate_n=valid_n - accepted_n,
+            dead_lettered_n=dead_n,
+            took_ms=took_ms,
+        )

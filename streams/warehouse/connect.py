@@ -1,0 +1,103 @@
+"""Opening DuckDB files: the worker's own for writing, published ones for reading."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from streams.errors import ConfigError, IntegrityError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+STORAGE_VERSION = "v1.5.0"
+"""Files that DuckDB 1.5 and 2.0 both read."""
+WAREHOUSE = "warehouse_file"
+"""Catalogue name of an attached file; views name no catalogue, so any name serves."""
+
+
+def open_writable(path: Path, *, memory: str, threads_n: int) -> DuckDBPyConnection:
+    """Open or create a file for the one process that writes it.
+
+    Raises:
+        TransientError: another process holds the file.
+        ConfigError: the path cannot be written or is no DuckDB file.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make the folder: {error.strerror}.",
+            where=str(path.parent),
+            todo="Name a writable folder with --data-dir.",
+        ) from error
+    con = duckdb.connect(":memory:", config={"threads": threads_n, "memory_limit": memory})
+    try:
+        con.execute(
+            f"ATTACH '{_literal(path)}' AS {WAREHOUSE} (STORAGE_VERSION '{STORAGE_VERSION}')"
+        )
+    except duckdb.Error as error:
+        con.close()
+        raise _open_error(path, error) from error
+    con.execute(f"USE {WAREHOUSE}")
+    con.execute(f"SET temp_directory = '{_literal(path)}.spill'")
+    return con
+
+
+def open_readable(path: Path) -> DuckDBPyConnection:
+    """Open a published file read-only.
+
+    Raises:
+        ConfigError: the file is not there or is no DuckDB file.
+    """
+    if not path.is_file():
+        raise ConfigError(
+            "there is no warehouse here.",
+            where=str(path),
+            todo="Run `listenback demo`, or a worker with the same --data-dir.",
+        )
+    try:
+        return duckdb.connect(str(path), read_only=True)
+    except duckdb.Error as error:
+        raise _open_error(path, error) from error
+
+
+@contextlib.contextmanager
+def transaction(con: DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing: commit on leaving, roll back on any exception."""
+    con.begin()
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):  # a broken commit has rolled back already
+            con.rollback()
+        raise
+    con.commit()
+
+
+def _literal(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _open_error(path: Path, error: duckdb.Error) -> ConfigError | TransientError | IntegrityError:
+    text = str(error)
+    if "lock" in text.lower():
+        return TransientError(
+            "another process holds this file.",
+            where=str(path),
+            todo="Give this worker its own --worker-id, or stop the other one.",
+        )
+    if "version" in text and "storage" in text.lower():
+        return IntegrityError(
+            f"a newer DuckDB wrote this file ({text.splitlines()[0]}).",
+            where=str(path),
+            todo="Upgrade duckdb.",
+        )
+    return ConfigError(
+        f"cannot be opened as a DuckDB file: {text.splitlines()[0]}", where=str(path)
+    )

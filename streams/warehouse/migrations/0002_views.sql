@@ -1,0 +1,305 @@
+-- What readers use. Rendered from streams/warehouse/views.py; a test holds the two together.
+
+CREATE TABLE rules (window_sizes_s INTEGER[], out_of_orderness_us BIGINT, horizon_us BIGINT);
+COMMENT ON TABLE rules IS 'the settings that shape the rows of this file: one row';
+COMMENT ON COLUMN rules.window_sizes_s IS 'sizes of the tumbling windows, seconds';
+COMMENT ON COLUMN rules.out_of_orderness_us IS 'distance of the watermark, microseconds';
+COMMENT ON COLUMN rules.horizon_us IS 'how late an event may come, microseconds';
+
+
+CREATE VIEW watermark AS
+SELECT coalesce(min(event_time_us_max), 0) - (SELECT out_of_orderness_us FROM rules)
+    AS watermark_us
+FROM shard_watermark;
+
+
+CREATE VIEW window_aggregate AS
+SELECT basis, size_s,
+    make_timestamp(window_start_us) AS window_start,
+    make_timestamp(window_start_us + size_s * 1000000) AS window_end,
+    experiment_id, variant_id, surface, attribution,
+    sum(exposures_n)::BIGINT AS exposures_n,
+    sum(opted_in_n)::BIGINT AS opted_in_n,
+    sum(gen_latencies_n)::BIGINT AS gen_latencies_n,
+    sum(gen_latency_ms)::BIGINT AS gen_latency_ms,
+    sum(starts_n)::BIGINT AS starts_n,
+    sum(uncensored_n)::BIGINT AS uncensored_n,
+    sum(ms_played)::BIGINT AS ms_played,
+    sum(first_60s_ms)::BIGINT AS first_60s_ms,
+    sum(streams_30s_n)::BIGINT AS streams_30s_n,
+    sum(skips_n)::BIGINT AS skips_n,
+    sum(early_skips_n)::BIGINT AS early_skips_n,
+    sum(skips_under_5s_n)::BIGINT AS skips_under_5s_n,
+    sum(listen_plus_n)::BIGINT AS listen_plus_n,
+    sum(completes_n)::BIGINT AS completes_n,
+    sum(repeats_n)::BIGINT AS repeats_n,
+    sum(played_ratios_n)::BIGINT AS played_ratios_n,
+    sum(played_ratio_ppm)::BIGINT AS played_ratio_ppm,
+    sum(offline_n)::BIGINT AS offline_n,
+    sum(incognito_n)::BIGINT AS incognito_n,
+    sum(organic_n)::BIGINT AS organic_n,
+    sum(organic_ms_played)::BIGINT AS organic_ms_played,
+    sum(likes_n)::BIGINT AS likes_n,
+    sum(unlikes_n)::BIGINT AS unlikes_n,
+    sum(dislikes_n)::BIGINT AS dislikes_n,
+    sum(undislikes_n)::BIGINT AS undislikes_n,
+    sum(saves_n)::BIGINT AS saves_n,
+    sum(unsaves_n)::BIGINT AS unsaves_n,
+    sum(playlist_adds_n)::BIGINT AS playlist_adds_n,
+    sum(playlist_removes_n)::BIGINT AS playlist_removes_n,
+    sum(shares_n)::BIGINT AS shares_n,
+    sum(artist_follows_n)::BIGINT AS artist_follows_n,
+    sum(artist_unfollows_n)::BIGINT AS artist_unfollows_n,
+    sum(artist_page_visits_n)::BIGINT AS artist_page_visits_n,
+    sum(hides_n)::BIGINT AS hides_n,
+    sum(reports_n)::BIGINT AS reports_n,
+    sum(regenerates_n)::BIGINT AS regenerates_n,
+    sum(refines_n)::BIGINT AS refines_n,
+    sum(edits_accepted_n)::BIGINT AS edits_accepted_n,
+    sum(exports_n)::BIGINT AS exports_n,
+    sum(thumbs_up_n)::BIGINT AS thumbs_up_n,
+    sum(thumbs_down_n)::BIGINT AS thumbs_down_n,
+    sum(surveys_n)::BIGINT AS surveys_n,
+    sum(comments_n)::BIGINT AS comments_n,
+    sum(other_feedback_n)::BIGINT AS other_feedback_n,
+    sum(values_n)::BIGINT AS values_n,
+    sum(value_micro)::BIGINT AS value_micro,
+    sum(revision)::BIGINT AS revision,
+    CASE WHEN w.watermark_us - r.horizon_us >= window_start_us + size_s * 1000000
+         THEN 'final' ELSE 'provisional' END AS status,
+    greatest(0, least(1, (w.watermark_us - r.horizon_us - window_start_us)
+         / (size_s * 1000000.0)))::DOUBLE AS maturity
+FROM window_sum, watermark w, rules r
+GROUP BY ALL;
+
+
+CREATE VIEW window_judge_score AS
+SELECT size_s,
+    make_timestamp(window_start_us) AS window_start,
+    make_timestamp(window_start_us + size_s * 1000000) AS window_end,
+    experiment_id, variant_id, surface, dimension, evaluator_epoch,
+    sum(scored_n)::BIGINT AS scored_n,
+    sum(errored_n)::BIGINT AS errored_n,
+    sum(score_micro)::BIGINT AS score_micro,
+    sum(weight_micro)::BIGINT AS weight_micro,
+    sum(weighted_score_micro)::BIGINT AS weighted_score_micro,
+    sum(weighted_score_micro) / nullif(sum(weight_micro), 0) AS score_mean,
+    CASE WHEN w.watermark_us - r.horizon_us >= window_start_us + size_s * 1000000
+         THEN 'final' ELSE 'provisional' END AS status,
+    greatest(0, least(1, (w.watermark_us - r.horizon_us - window_start_us)
+         / (size_s * 1000000.0)))::DOUBLE AS maturity
+FROM window_score_sum, watermark w, rules r
+GROUP BY ALL;
+
+
+CREATE VIEW unit_day AS
+SELECT experiment_id, variant_id, unit_type, unit_id, day,
+    sum(exposures_n)::BIGINT AS exposures_n,
+    sum(opted_in_n)::BIGINT AS opted_in_n,
+    sum(gen_latencies_n)::BIGINT AS gen_latencies_n,
+    sum(gen_latency_ms)::BIGINT AS gen_latency_ms,
+    sum(starts_n)::BIGINT AS starts_n,
+    sum(uncensored_n)::BIGINT AS uncensored_n,
+    sum(ms_played)::BIGINT AS ms_played,
+    sum(first_60s_ms)::BIGINT AS first_60s_ms,
+    sum(streams_30s_n)::BIGINT AS streams_30s_n,
+    sum(skips_n)::BIGINT AS skips_n,
+    sum(early_skips_n)::BIGINT AS early_skips_n,
+    sum(skips_under_5s_n)::BIGINT AS skips_under_5s_n,
+    sum(listen_plus_n)::BIGINT AS listen_plus_n,
+    sum(completes_n)::BIGINT AS completes_n,
+    sum(repeats_n)::BIGINT AS repeats_n,
+    sum(played_ratios_n)::BIGINT AS played_ratios_n,
+    sum(played_ratio_ppm)::BIGINT AS played_ratio_ppm,
+    sum(offline_n)::BIGINT AS offline_n,
+    sum(incognito_n)::BIGINT AS incognito_n,
+    sum(organic_n)::BIGINT AS organic_n,
+    sum(organic_ms_played)::BIGINT AS organic_ms_played,
+    sum(likes_n)::BIGINT AS likes_n,
+    sum(unlikes_n)::BIGINT AS unlikes_n,
+    sum(dislikes_n)::BIGINT AS dislikes_n,
+    sum(undislikes_n)::BIGINT AS undislikes_n,
+    sum(saves_n)::BIGINT AS saves_n,
+    sum(unsaves_n)::BIGINT AS unsaves_n,
+    sum(playlist_adds_n)::BIGINT AS playlist_adds_n,
+    sum(playlist_removes_n)::BIGINT AS playlist_removes_n,
+    sum(shares_n)::BIGINT AS shares_n,
+    sum(artist_follows_n)::BIGINT AS artist_follows_n,
+    sum(artist_unfollows_n)::BIGINT AS artist_unfollows_n,
+    sum(artist_page_visits_n)::BIGINT AS artist_page_visits_n,
+    sum(hides_n)::BIGINT AS hides_n,
+    sum(reports_n)::BIGINT AS reports_n,
+    sum(regenerates_n)::BIGINT AS regenerates_n,
+    sum(refines_n)::BIGINT AS refines_n,
+    sum(edits_accepted_n)::BIGINT AS edits_accepted_n,
+    sum(exports_n)::BIGINT AS exports_n,
+    sum(thumbs_up_n)::BIGINT AS thumbs_up_n,
+    sum(thumbs_down_n)::BIGINT AS thumbs_down_n,
+    sum(surveys_n)::BIGINT AS surveys_n,
+    sum(comments_n)::BIGINT AS comments_n,
+    sum(other_feedback_n)::BIGINT AS other_feedback_n,
+    sum(values_n)::BIGINT AS values_n,
+    sum(value_micro)::BIGINT AS value_micro
+FROM unit_day_sum
+GROUP BY ALL;
+
+
+CREATE VIEW pipeline_health AS
+SELECT t.topic, t.shard, t.next_offset, t.read_n, t.accepted_n, t.duplicate_n, t.dead_lettered_n,
+    t.read_n = t.accepted_n + t.duplicate_n + t.dead_lettered_n AS is_balanced,
+    t.late_n, t.unknown_enum_n,
+    make_timestamp(t.record_time_us_max) AS newest_record_at,
+    w.event_time_us_max - r.out_of_orderness_us AS watermark_us,
+    make_timestamp(w.event_time_us_max - r.out_of_orderness_us) AS watermark_at,
+    coalesce(o.orphans_n, 0) AS orphans_n
+FROM topic_shard t CROSS JOIN rules r
+LEFT JOIN shard_watermark w USING (shard)
+LEFT JOIN (
+    SELECT shard, count(*) AS orphans_n FROM generation
+    WHERE first_exposure_us IS NULL GROUP BY shard
+) o USING (shard);
+
+COMMENT ON VIEW watermark IS 'how far the slowest shard has come in event time, less the out-of-orderness';
+COMMENT ON VIEW window_aggregate IS 'sums per tumbling window, over all shards; half-open [start, end), UTC';
+COMMENT ON VIEW window_judge_score IS 'judge scores of what was exposed per window, per evaluator epoch';
+COMMENT ON VIEW unit_day IS 'sums per experiment, variant, unit and UTC day; experiment '''' is all a user did';
+COMMENT ON VIEW pipeline_health IS 'per topic and shard: read = accepted + duplicate + dead-lettered, offsets';
+COMMENT ON COLUMN watermark."watermark_us" IS 'largest event time less the out-of-orderness, microseconds UTC';
+COMMENT ON COLUMN window_aggregate."basis" IS 'exposure: all that happened to what was exposed in the window; activity: in it';
+COMMENT ON COLUMN window_aggregate."size_s" IS 'size of the window, seconds';
+COMMENT ON COLUMN window_aggregate."window_start" IS 'start of the window, inclusive, UTC';
+COMMENT ON COLUMN window_aggregate."window_end" IS 'end of the window, exclusive, UTC';
+COMMENT ON COLUMN window_aggregate."experiment_id" IS 'experiment, '''' for none';
+COMMENT ON COLUMN window_aggregate."variant_id" IS 'model version under test, '''' for none';
+COMMENT ON COLUMN window_aggregate."surface" IS 'where it was shown, '''' for all';
+COMMENT ON COLUMN window_aggregate."attribution" IS 'exposed, orphan (exposure not come), organic, or all (every event once)';
+COMMENT ON COLUMN window_aggregate."exposures_n" IS 'exposures';
+COMMENT ON COLUMN window_aggregate."opted_in_n" IS 'exposures whose artists opted in';
+COMMENT ON COLUMN window_aggregate."gen_latencies_n" IS 'exposures that state their generation latency';
+COMMENT ON COLUMN window_aggregate."gen_latency_ms" IS 'sum of the generation latencies, milliseconds';
+COMMENT ON COLUMN window_aggregate."starts_n" IS 'plays started';
+COMMENT ON COLUMN window_aggregate."uncensored_n" IS 'plays not cut off by an error or an unexpected exit';
+COMMENT ON COLUMN window_aggregate."ms_played" IS 'milliseconds listened';
+COMMENT ON COLUMN window_aggregate."first_60s_ms" IS 'milliseconds listened, at most 60 s of each play';
+COMMENT ON COLUMN window_aggregate."streams_30s_n" IS 'plays of at least 30 s';
+COMMENT ON COLUMN window_aggregate."skips_n" IS 'plays ended by the forward or back button';
+COMMENT ON COLUMN window_aggregate."early_skips_n" IS 'skips before 30 s';
+COMMENT ON COLUMN window_aggregate."skips_under_5s_n" IS 'skips before 5 s';
+COMMENT ON COLUMN window_aggregate."listen_plus_n" IS 'plays of more than half of the track';
+COMMENT ON COLUMN window_aggregate."completes_n" IS 'plays that reached the end of the track';
+COMMENT ON COLUMN window_aggregate."repeats_n" IS 'plays longer than the track';
+COMMENT ON COLUMN window_aggregate."played_ratios_n" IS 'plays whose track duration is known';
+COMMENT ON COLUMN window_aggregate."played_ratio_ppm" IS 'sum of min(played ratio, 1), parts per million';
+COMMENT ON COLUMN window_aggregate."offline_n" IS 'plays made offline';
+COMMENT ON COLUMN window_aggregate."incognito_n" IS 'plays in private mode; never in per-user sums';
+COMMENT ON COLUMN window_aggregate."organic_n" IS 'plays the listener chose without a generation';
+COMMENT ON COLUMN window_aggregate."organic_ms_played" IS 'milliseconds of organic plays';
+COMMENT ON COLUMN window_aggregate."likes_n" IS 'feedback with action like';
+COMMENT ON COLUMN window_aggregate."unlikes_n" IS 'feedback with action unlike';
+COMMENT ON COLUMN window_aggregate."dislikes_n" IS 'feedback with action dislike';
+COMMENT ON COLUMN window_aggregate."undislikes_n" IS 'feedback with action undislike';
+COMMENT ON COLUMN window_aggregate."saves_n" IS 'feedback with action save';
+COMMENT ON COLUMN window_aggregate."unsaves_n" IS 'feedback with action unsave';
+COMMENT ON COLUMN window_aggregate."playlist_adds_n" IS 'feedback with action playlist_add';
+COMMENT ON COLUMN window_aggregate."playlist_removes_n" IS 'feedback with action playlist_remove';
+COMMENT ON COLUMN window_aggregate."shares_n" IS 'feedback with action share';
+COMMENT ON COLUMN window_aggregate."artist_follows_n" IS 'feedback with action follow_artist';
+COMMENT ON COLUMN window_aggregate."artist_unfollows_n" IS 'feedback with action unfollow_artist';
+COMMENT ON COLUMN window_aggregate."artist_page_visits_n" IS 'feedback with action artist_page_visit';
+COMMENT ON COLUMN window_aggregate."hides_n" IS 'feedback with action hide';
+COMMENT ON COLUMN window_aggregate."reports_n" IS 'feedback with action report';
+COMMENT ON COLUMN window_aggregate."regenerates_n" IS 'feedback with action regenerate';
+COMMENT ON COLUMN window_aggregate."refines_n" IS 'feedback with action refine';
+COMMENT ON COLUMN window_aggregate."edits_accepted_n" IS 'feedback with action edit_accepted';
+COMMENT ON COLUMN window_aggregate."exports_n" IS 'feedback with action export';
+COMMENT ON COLUMN window_aggregate."thumbs_up_n" IS 'feedback with action thumbs_up';
+COMMENT ON COLUMN window_aggregate."thumbs_down_n" IS 'feedback with action thumbs_down';
+COMMENT ON COLUMN window_aggregate."surveys_n" IS 'feedback with action survey';
+COMMENT ON COLUMN window_aggregate."comments_n" IS 'feedback with action comment';
+COMMENT ON COLUMN window_aggregate."other_feedback_n" IS 'feedback with action other';
+COMMENT ON COLUMN window_aggregate."values_n" IS 'feedback that carries a value';
+COMMENT ON COLUMN window_aggregate."value_micro" IS 'sum of feedback values, millionths';
+COMMENT ON COLUMN window_aggregate."revision" IS 'events that the log took after the window had closed';
+COMMENT ON COLUMN window_aggregate."status" IS 'provisional: may still change; final: nothing inside the horizon can change it';
+COMMENT ON COLUMN window_aggregate."maturity" IS 'share of the window that is older than the horizon, 0 to 1';
+COMMENT ON COLUMN window_judge_score."size_s" IS 'size of the window, seconds';
+COMMENT ON COLUMN window_judge_score."window_start" IS 'start of the window, inclusive, UTC';
+COMMENT ON COLUMN window_judge_score."window_end" IS 'end of the window, exclusive, UTC';
+COMMENT ON COLUMN window_judge_score."experiment_id" IS 'experiment, '''' for none';
+COMMENT ON COLUMN window_judge_score."variant_id" IS 'model version under test, '''' for none';
+COMMENT ON COLUMN window_judge_score."surface" IS 'where it was shown, '''' for all';
+COMMENT ON COLUMN window_judge_score."dimension" IS 'Quality that was graded (gen_ai.evaluation.name)';
+COMMENT ON COLUMN window_judge_score."evaluator_epoch" IS '`identity.evaluator_epoch` of rubric_hash, judge_prompt_version, judge_provider and judge_model_resolved; derived from them where absent';
+COMMENT ON COLUMN window_judge_score."scored_n" IS 'exposures of generations with a valid latest score';
+COMMENT ON COLUMN window_judge_score."errored_n" IS 'exposures of generations whose only scores failed';
+COMMENT ON COLUMN window_judge_score."score_micro" IS 'sum of latest scores, millionths';
+COMMENT ON COLUMN window_judge_score."weight_micro" IS 'sum of 1 / sampling probability, millionths';
+COMMENT ON COLUMN window_judge_score."weighted_score_micro" IS 'sum of score / sampling probability, millionths';
+COMMENT ON COLUMN window_judge_score."score_mean" IS 'mean latest score, weighted by 1 / sampling probability';
+COMMENT ON COLUMN window_judge_score."status" IS 'provisional: may still change; final: nothing inside the horizon can change it';
+COMMENT ON COLUMN window_judge_score."maturity" IS 'share of the window that is older than the horizon, 0 to 1';
+COMMENT ON COLUMN unit_day."experiment_id" IS 'experiment, '''' for none';
+COMMENT ON COLUMN unit_day."variant_id" IS 'model version under test, '''' for none';
+COMMENT ON COLUMN unit_day."unit_type" IS 'kind of the unit of randomisation';
+COMMENT ON COLUMN unit_day."unit_id" IS 'unit of randomisation';
+COMMENT ON COLUMN unit_day."day" IS 'UTC day of the events';
+COMMENT ON COLUMN unit_day."exposures_n" IS 'exposures';
+COMMENT ON COLUMN unit_day."opted_in_n" IS 'exposures whose artists opted in';
+COMMENT ON COLUMN unit_day."gen_latencies_n" IS 'exposures that state their generation latency';
+COMMENT ON COLUMN unit_day."gen_latency_ms" IS 'sum of the generation latencies, milliseconds';
+COMMENT ON COLUMN unit_day."starts_n" IS 'plays started';
+COMMENT ON COLUMN unit_day."uncensored_n" IS 'plays not cut off by an error or an unexpected exit';
+COMMENT ON COLUMN unit_day."ms_played" IS 'milliseconds listened';
+COMMENT ON COLUMN unit_day."first_60s_ms" IS 'milliseconds listened, at most 60 s of each play';
+COMMENT ON COLUMN unit_day."streams_30s_n" IS 'plays of at least 30 s';
+COMMENT ON COLUMN unit_day."skips_n" IS 'plays ended by the forward or back button';
+COMMENT ON COLUMN unit_day."early_skips_n" IS 'skips before 30 s';
+COMMENT ON COLUMN unit_day."skips_under_5s_n" IS 'skips before 5 s';
+COMMENT ON COLUMN unit_day."listen_plus_n" IS 'plays of more than half of the track';
+COMMENT ON COLUMN unit_day."completes_n" IS 'plays that reached the end of the track';
+COMMENT ON COLUMN unit_day."repeats_n" IS 'plays longer than the track';
+COMMENT ON COLUMN unit_day."played_ratios_n" IS 'plays whose track duration is known';
+COMMENT ON COLUMN unit_day."played_ratio_ppm" IS 'sum of min(played ratio, 1), parts per million';
+COMMENT ON COLUMN unit_day."offline_n" IS 'plays made offline';
+COMMENT ON COLUMN unit_day."incognito_n" IS 'plays in private mode; never in per-user sums';
+COMMENT ON COLUMN unit_day."organic_n" IS 'plays the listener chose without a generation';
+COMMENT ON COLUMN unit_day."organic_ms_played" IS 'milliseconds of organic plays';
+COMMENT ON COLUMN unit_day."likes_n" IS 'feedback with action like';
+COMMENT ON COLUMN unit_day."unlikes_n" IS 'feedback with action unlike';
+COMMENT ON COLUMN unit_day."dislikes_n" IS 'feedback with action dislike';
+COMMENT ON COLUMN unit_day."undislikes_n" IS 'feedback with action undislike';
+COMMENT ON COLUMN unit_day."saves_n" IS 'feedback with action save';
+COMMENT ON COLUMN unit_day."unsaves_n" IS 'feedback with action unsave';
+COMMENT ON COLUMN unit_day."playlist_adds_n" IS 'feedback with action playlist_add';
+COMMENT ON COLUMN unit_day."playlist_removes_n" IS 'feedback with action playlist_remove';
+COMMENT ON COLUMN unit_day."shares_n" IS 'feedback with action share';
+COMMENT ON COLUMN unit_day."artist_follows_n" IS 'feedback with action follow_artist';
+COMMENT ON COLUMN unit_day."artist_unfollows_n" IS 'feedback with action unfollow_artist';
+COMMENT ON COLUMN unit_day."artist_page_visits_n" IS 'feedback with action artist_page_visit';
+COMMENT ON COLUMN unit_day."hides_n" IS 'feedback with action hide';
+COMMENT ON COLUMN unit_day."reports_n" IS 'feedback with action report';
+COMMENT ON COLUMN unit_day."regenerates_n" IS 'feedback with action regenerate';
+COMMENT ON COLUMN unit_day."refines_n" IS 'feedback with action refine';
+COMMENT ON COLUMN unit_day."edits_accepted_n" IS 'feedback with action edit_accepted';
+COMMENT ON COLUMN unit_day."exports_n" IS 'feedback with action export';
+COMMENT ON COLUMN unit_day."thumbs_up_n" IS 'feedback with action thumbs_up';
+COMMENT ON COLUMN unit_day."thumbs_down_n" IS 'feedback with action thumbs_down';
+COMMENT ON COLUMN unit_day."surveys_n" IS 'feedback with action survey';
+COMMENT ON COLUMN unit_day."comments_n" IS 'feedback with action comment';
+COMMENT ON COLUMN unit_day."other_feedback_n" IS 'feedback with action other';
+COMMENT ON COLUMN unit_day."values_n" IS 'feedback that carries a value';
+COMMENT ON COLUMN unit_day."value_micro" IS 'sum of feedback values, millionths';
+COMMENT ON COLUMN pipeline_health."topic" IS 'input topic, without prefix';
+COMMENT ON COLUMN pipeline_health."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN pipeline_health."next_offset" IS 'offset to read next: the offset of record';
+COMMENT ON COLUMN pipeline_health."read_n" IS 'messages read = accepted + duplicate + dead-lettered';
+COMMENT ON COLUMN pipeline_health."accepted_n" IS 'events that count';
+COMMENT ON COLUMN pipeline_health."duplicate_n" IS 'events whose (source, event_id) had been seen';
+COMMENT ON COLUMN pipeline_health."dead_lettered_n" IS 'messages refused, kept in dead_letter';
+COMMENT ON COLUMN pipeline_health."is_balanced" IS 'whether read = accepted + duplicate + dead-lettered';
+COMMENT ON COLUMN pipeline_health."late_n" IS 'accepted events that the log took later than the out-of-orderness allows';
+COMMENT ON COLUMN pipeline_health."unknown_enum_n" IS 'accepted events with an enum value this version does not know';
+COMMENT ON COLUMN pipeline_health."newest_record_at" IS 'newest message handled, by the log''s time, UTC';
+COMMENT ON COLUMN pipeline_health."watermark_us" IS 'largest event time less the out-of-orderness, microseconds UTC';
+COMMENT ON COLUMN pipeline_health."watermark_at" IS 'the watermark as a timestamp, UTC';
+COMMENT ON COLUMN pipeline_health."orphans_n" IS 'generations of this shard that wait for their exposure';

@@ -1,0 +1,98 @@
+"""Published files: a checkpointed copy, renamed into place, that readers open at any time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from streams.warehouse import restore
+from streams.warehouse.connect import open_writable
+from streams.warehouse.migrate import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+WORKER_GLOB = "worker-*.duckdb"
+
+
+def snapshot(con: DuckDBPyConnection, source: Path, target: Path, *, keep_n: int) -> None:
+    """Checkpoint the open file, copy it, rename the copy to `target`.
+
+    Earlier snapshots stay as `<target>.1` (newest) to `<target>.<keep_n - 1>`, so that a reader who
+    is told a name can come back to it. Only the thread that writes `con` may call this.
+    """
+    con.execute("CHECKPOINT")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    coming = target.with_name(f".{target.name}.coming")
+    shutil.copyfile(source, coming)
+    place(coming, target, keep_n=keep_n)
+
+
+def place(coming: Path, target: Path, *, keep_n: int) -> None:
+    """Make a finished file durable and rename it to `target`; the name never vanishes."""
+    with coming.open("rb+") as file:
+        os.fsync(file.fileno())
+    _keep(target, keep_n)
+    coming.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _keep(target: Path, keep_n: int) -> None:
+    """Shift the earlier snapshots by one; the current one gets a second name, it does not move."""
+    for age in range(keep_n - 1, 1, -1):
+        younger = target.with_name(f"{target.name}.{age - 1}")
+        if younger.exists():
+            younger.replace(target.with_name(f"{target.name}.{age}"))
+    if keep_n > 1 and target.exists():
+        first = target.with_name(f"{target.name}.1")
+        first.unlink(missing_ok=True)
+        os.link(target, first)
+
+
+def link(source: Path, target: Path, *, keep_n: int) -> None:
+    """Let `target` be the file `source`, atomically: a sole worker's file is the whole."""
+    coming = target.with_name(f".{target.name}.coming")
+    coming.unlink(missing_ok=True)
+    os.link(source, coming)
+    place(coming, target, keep_n=keep_n)
+
+
+def merge(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) -> dict[int, Path]:
+    """One warehouse of what all workers published: each shard from its most advanced copy.
+
+    Returns: the file each shard was taken from.
+    """
+    best = restore.most_advanced(sources)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    coming = target.with_name(f".{target.name}.coming")
+    coming.unlink(missing_ok=True)
+    con = open_writable(coming, memory=memory, threads_n=2)
+    try:
+        migrate(con, str(coming))
+        for path in sorted({copy.path for copy in best.values()}):
+            shards = [shard for shard, copy in best.items() if copy.path == path]
+            _adopt_rules(con, path)
+            restore.take_shards(con, path, shards)
+        con.execute("CHECKPOINT")
+    finally:
+        con.close()
+    place(coming, target, keep_n=keep_n)
+    return {shard: copy.path for shard, copy in best.items()}
+
+
+def _adopt_rules(con: DuckDBPyConnection, path: Path) -> None:
+    """The first file's rules are the merged file's; take_shards refuses files with others."""
+    empty = con.execute("SELECT count(*) = 0 FROM rules").fetchone()
+    if empty is not None and empty[0]:
+        literal = str(path).replace("'", "''")
+        con.execute(f"ATTACH '{literal}' AS first_file (READ_ONLY)")
+        con.execute("INSERT INTO rules FROM first_file.rules")
+        con.execute("DETACH first_file")

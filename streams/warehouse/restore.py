@@ -1,0 +1,93 @@
+"""Shards in files: how far a file has come with a shard, and taking a shard over from a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streams.errors import IntegrityError
+from streams.warehouse.connect import open_readable, transaction
+from streams.warehouse.layout import TABLES
+from streams.warehouse.migrate import migrations, version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A published file's copy of a shard: progress is the sum of its next offsets."""
+
+    path: Path
+    progress: int
+
+
+def progress(con: DuckDBPyConnection) -> dict[int, int]:
+    """Messages read per shard. A shard is a function of them, so the larger is the newer."""
+    rows = con.execute("SELECT shard, sum(next_offset)::BIGINT FROM topic_shard GROUP BY shard")
+    return dict(rows.fetchall())
+
+
+def most_advanced(paths: Iterable[Path]) -> dict[int, Copy]:
+    """The copy of each shard that is furthest ahead; a file that vanished meanwhile is no copy."""
+    best: dict[int, Copy] = {}
+    for path in sorted(paths):
+        for shard, done in _progress_of(path).items():
+            if shard not in best or done > best[shard].progress:
+                best[shard] = Copy(path, done)
+    return best
+
+
+def _progress_of(path: Path) -> Mapping[int, int]:
+    if not path.is_file():
+        return {}
+    con = open_readable(path)
+    try:
+        if version_of(con) != migrations()[-1].version:
+            return {}
+        return progress(con)
+    finally:
+        con.close()
+
+
+def drop_shards(con: DuckDBPyConnection, shards: Iterable[int]) -> None:
+    """Forget shards; inside the caller's transaction."""
+    wanted = list(shards)
+    for table in TABLES:
+        con.execute(f"DELETE FROM {table} WHERE shard IN (SELECT unnest(?))", [wanted])
+
+
+def take_shards(con: DuckDBPyConnection, path: Path, shards: Iterable[int]) -> None:
+    """Copy all rows of shards from a published file, in the place of what is there.
+
+    Raises:
+        IntegrityError: the file was made under other rules (window sizes, horizon).
+    """
+    wanted = list(shards)
+    con.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS other (READ_ONLY)")
+    try:
+        _check_rules(con, path)
+        with transaction(con):
+            drop_shards(con, wanted)
+            for table in TABLES:
+                con.execute(
+                    f"INSERT INTO {table} BY NAME SELECT * FROM other.{table} "
+                    "WHERE shard IN (SELECT unnest(?))",
+                    [wanted],
+                )
+    finally:
+        con.execute("DETACH other")
+
+
+def _check_rules(con: DuckDBPyConnection, path: Path) -> None:
+    differ = con.execute("SELECT count(*) FROM (FROM rules EXCEPT FROM other.rules)").fetchone()
+    if differ is None or differ[0]:
+        raise IntegrityError(
+            "its rows were made under other window sizes, horizon or out-of-orderness.",
+            where=str(path),
+            done="Nothing was copied.",
+            todo="Give all workers the same settings, or another --data-dir.",
+        )

@@ -1,0 +1,137 @@
+"""The views that readers use: sums over shards, times as timestamps, maturity, balance."""
+
+from __future__ import annotations
+
+from streams.events.measures import MEASURES
+from streams.warehouse.layout import TABLES
+
+RULES_TABLE = """
+CREATE TABLE rules (window_sizes_s INTEGER[], out_of_orderness_us BIGINT, horizon_us BIGINT);
+COMMENT ON TABLE rules IS 'the settings that shape the rows of this file: one row';
+COMMENT ON COLUMN rules.window_sizes_s IS 'sizes of the tumbling windows, seconds';
+COMMENT ON COLUMN rules.out_of_orderness_us IS 'distance of the watermark, microseconds';
+COMMENT ON COLUMN rules.horizon_us IS 'how late an event may come, microseconds';
+"""
+
+MATURE = """
+    CASE WHEN w.watermark_us - r.horizon_us >= window_start_us + size_s * 1000000
+         THEN 'final' ELSE 'provisional' END AS status,
+    greatest(0, least(1, (w.watermark_us - r.horizon_us - window_start_us)
+         / (size_s * 1000000.0)))::DOUBLE AS maturity"""
+
+
+def _sums(table: str) -> str:
+    return ",\n    ".join(f"sum({name})::BIGINT AS {name}" for name in TABLES[table].counted)
+
+
+WATERMARK = """
+CREATE VIEW watermark AS
+SELECT coalesce(min(event_time_us_max), 0) - (SELECT out_of_orderness_us FROM rules)
+    AS watermark_us
+FROM shard_watermark;
+"""
+WINDOW_AGGREGATE = f"""
+CREATE VIEW window_aggregate AS
+SELECT basis, size_s,
+    make_timestamp(window_start_us) AS window_start,
+    make_timestamp(window_start_us + size_s * 1000000) AS window_end,
+    experiment_id, variant_id, surface, attribution,
+    {_sums("window_sum")},{MATURE}
+FROM window_sum, watermark w, rules r
+GROUP BY ALL;
+"""
+WINDOW_JUDGE_SCORE = f"""
+CREATE VIEW window_judge_score AS
+SELECT size_s,
+    make_timestamp(window_start_us) AS window_start,
+    make_timestamp(window_start_us + size_s * 1000000) AS window_end,
+    experiment_id, variant_id, surface, dimension, evaluator_epoch,
+    {_sums("window_score_sum")},
+    sum(weighted_score_micro) / nullif(sum(weight_micro), 0) AS score_mean,{MATURE}
+FROM window_score_sum, watermark w, rules r
+GROUP BY ALL;
+"""
+UNIT_DAY = f"""
+CREATE VIEW unit_day AS
+SELECT experiment_id, variant_id, unit_type, unit_id, day,
+    {_sums("unit_day_sum")}
+FROM unit_day_sum
+GROUP BY ALL;
+"""
+PIPELINE_HEALTH = """
+CREATE VIEW pipeline_health AS
+SELECT t.topic, t.shard, t.next_offset, t.read_n, t.accepted_n, t.duplicate_n, t.dead_lettered_n,
+    t.read_n = t.accepted_n + t.duplicate_n + t.dead_lettered_n AS is_balanced,
+    t.late_n, t.unknown_enum_n,
+    make_timestamp(t.record_time_us_max) AS newest_record_at,
+    w.event_time_us_max - r.out_of_orderness_us AS watermark_us,
+    make_timestamp(w.event_time_us_max - r.out_of_orderness_us) AS watermark_at,
+    coalesce(o.orphans_n, 0) AS orphans_n
+FROM topic_shard t CROSS JOIN rules r
+LEFT JOIN shard_watermark w USING (shard)
+LEFT JOIN (
+    SELECT shard, count(*) AS orphans_n FROM generation
+    WHERE first_exposure_us IS NULL GROUP BY shard
+) o USING (shard);
+"""
+VIEW_COMMENTS = {
+    "watermark": "how far the slowest shard has come in event time, less the out-of-orderness",
+    "window_aggregate": "sums per tumbling window, over all shards; half-open [start, end), UTC",
+    "window_judge_score": "judge scores of what was exposed per window, per evaluator epoch",
+    "unit_day": "sums per experiment, variant, unit and UTC day; experiment '' is all a user did",
+    "pipeline_health": "per topic and shard: read = accepted + duplicate + dead-lettered, offsets",
+}
+COLUMN_COMMENTS = {
+    "window_start": "start of the window, inclusive, UTC",
+    "window_end": "end of the window, exclusive, UTC",
+    "status": "provisional: may still change; final: nothing inside the horizon can change it",
+    "maturity": "share of the window that is older than the horizon, 0 to 1",
+    "score_mean": "mean latest score, weighted by 1 / sampling probability",
+    "watermark_us": "largest event time less the out-of-orderness, microseconds UTC",
+    "watermark_at": "the watermark as a timestamp, UTC",
+    "is_balanced": "whether read = accepted + duplicate + dead-lettered",
+    "newest_record_at": "newest message handled, by the log's time, UTC",
+    "orphans_n": "generations of this shard that wait for their exposure",
+}
+WINDOW_IDS = ("size_s", "window_start", "window_end", "experiment_id", "variant_id", "surface")
+VIEW_COLUMNS: dict[str, tuple[str, ...]] = {
+    "watermark": ("watermark_us",),
+    "window_aggregate": (
+        *("basis", *WINDOW_IDS, "attribution"),
+        *(*TABLES["window_sum"].counted, "status", "maturity"),
+    ),
+    "window_judge_score": (
+        *(*WINDOW_IDS, "dimension", "evaluator_epoch"),
+        *(*TABLES["window_score_sum"].counted, "score_mean", "status", "maturity"),
+    ),
+    "unit_day": (
+        *("experiment_id", "variant_id", "unit_type", "unit_id", "day"),
+        *(measure.name for measure in MEASURES),
+    ),
+    "pipeline_health": (
+        *("topic", "shard", "next_offset", "read_n", "accepted_n", "duplicate_n"),
+        *("dead_lettered_n", "is_balanced", "late_n", "unknown_enum_n", "newest_record_at"),
+        *("watermark_us", "watermark_at", "orphans_n"),
+    ),
+}
+
+
+def ddl() -> str:
+    """The rules table, the views and their comments."""
+    views = [WATERMARK, WINDOW_AGGREGATE, WINDOW_JUDGE_SCORE, UNIT_DAY, PIPELINE_HEALTH]
+    comments = [f"COMMENT ON VIEW {name} IS '{_q(text)}';" for name, text in VIEW_COMMENTS.items()]
+    comments += [
+        f"COMMENT ON COLUMN {view}.\"{column}\" IS '{_q(meaning(column))}';"
+        for view, names in VIEW_COLUMNS.items()
+        for column in names
+    ]
+    return "\n".join([RULES_TABLE, *views, *comments])
+
+
+def meaning(column: str) -> str:
+    """What a view's column holds."""
+    return COLUMN_COMMENTS.get(column) or TABLES["window_sum"].meaning(column)
+
+
+def _q(text: str) -> str:
+    return text.replace("'", "''")
