@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test test-faults lint format lock bench clean
+.PHONY: help install demo test test-fast lint format docs lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -23,8 +23,11 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: install ## Simulate, stream, join and report on this machine (no services needed)
 	$(BIN)/listenback demo
 
-test: install ## All tests but the long fault and calibration runs
-	$(BIN)/python -m pytest -n 2 -q
+test: install ## All tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+
+test-fast: install ## The tests without a marker, for every few minutes
+	$(BIN)/python -m pytest -q -m "not property and not simulation and not calibration and not integration and not packaging"
 
 lint: install ## Format check, lint, types, import directions
 	$(BIN)/ruff format --check .
@@ -36,15 +39,18 @@ format: install ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: install ## Write the pages of docs/ that come from the code
+	$(BIN)/python docs/generate.py
+
+COMPILE = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
+
 lock: ## Resolve pyproject.toml into requirements/*.txt (hashes, no addresses)
 	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv
-	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --custom-compile-command "make lock" \
-		pyproject.toml -o requirements/run.txt
-	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --custom-compile-command "make lock" \
-		pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml -o requirements/run.txt
+	$(COMPILE) --group build -o requirements/build.txt
+	$(COMPILE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 	rm -rf .venv-lock
 
 clean: ## Remove what the project made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo reports
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist demo reports
