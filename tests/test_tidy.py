@@ -1,0 +1,154 @@
+"""The house rules that no linter knows; an offender is named with its place."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+
+from listenback import cli
+from listenback.lazy import load
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("streams", "analytics", "listenback")
+CORES = ("streams/engine", "analytics/stats")
+CODE = (*PACKAGES, "tests", "benchmarks", "docs", "notebooks")
+FUNCTION_LINES_MAX = 40
+FILE_LINES_MAX = 400
+HELP_COLUMNS_MAX = 76  # what an 80-column terminal leaves of a line
+TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".sql", ".txt", ".cfg", ".html", ".css", ".ipynb"}
+NAMED = ("Makefile", "Dockerfile", ".dockerignore", ".gitignore", "run")
+ROW_LOOPS = {"iter_rows", "iter_slices", "to_dicts", "map_elements", "rows_by_key", "iterrows"}
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def texts() -> list[Path]:
+    """Every text file a person wrote or a generator of ours writes."""
+    folders = (*CODE, "config", "ops", "requirements", ".ci")
+    below = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    return [
+        path
+        for path in (*ROOT.iterdir(), *below)
+        if path.is_file() and (path.suffix in TEXT or path.name in NAMED)
+    ]
+
+
+def place(path: Path, line: int) -> str:
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return [node for node in ast.walk(tree) if isinstance(node, kinds)]
+
+
+def lines_n(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of the function without its docstring: what has to be read to know what it does."""
+    documented = ast.get_docstring(node, clean=False) is not None
+    docstring = node.body[0] if documented else None
+    said = docstring.end_lineno - docstring.lineno + 1 if docstring else 0
+    return node.end_lineno - node.lineno + 1 - said
+
+
+def matches(pattern: str, paths: list[Path]) -> list[str]:
+    """The places where `pattern` stands; this file holds the patterns."""
+    wanted = re.compile(pattern)
+    return [
+        place(path, number)
+        for path in paths
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if wanted.search(line)
+    ]
+
+
+def test_a_function_fits_on_a_screen():
+    long = [
+        f"{place(path, node.lineno)} {node.name}: {lines_n(node)}"
+        for path in sources(*CODE)
+        for node in functions(path)
+        if lines_n(node) > FUNCTION_LINES_MAX
+    ]
+    assert long == []
+
+
+def test_most_functions_are_short():
+    sizes = [lines_n(node) for path in sources(*PACKAGES) for node in functions(path)]
+    assert statistics.median(sizes) <= 10
+    assert statistics.quantiles(sizes, n=10)[-1] <= 25
+
+
+def test_a_file_holds_one_idea():
+    long = {
+        str(path.relative_to(ROOT)): n
+        for path in sources(*CODE)
+        if (n := len(path.read_text(encoding="utf-8").splitlines())) > FILE_LINES_MAX
+    }
+    assert long == {}
+
+
+def test_no_file_is_a_drawer():
+    names = {"utils.py", "util.py", "helpers.py", "common.py", "misc.py"}
+    assert [str(path) for path in sources(*CODE) if path.name in names] == []
+
+
+def test_the_cores_do_not_loop_over_rows():
+    loops = [
+        place(path, node.lineno)
+        for path in sources(*CORES)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ROW_LOOPS
+    ]
+    assert loops == []
+
+
+def test_nothing_is_left_open():
+    assert matches(r"\b(TODO|FIXME|XXX|NotImplementedError)\b", texts()) == []
+
+
+def test_no_file_names_a_registry_or_a_machine():
+    hosts = r"https?://[^ \"')]+/(simple|maven2|packages/[0-9a-f]{2})([/\"' ]|$)"
+    machines = r"(?<![\w.])/(work|root|home|Users|mnt)/\w"
+    assert matches(f"{hosts}|{machines}", texts()) == []
+
+
+def test_what_a_check_is_told_to_ignore_says_why():
+    bare = r"#\s*noqa(?!: [A-Z]+\d+(, ?[A-Z]+\d+)* - \S)|#\s*type: ignore(?!\[[\w, -]+\]\s+# \S)"
+    assert matches(bare, sources(*PACKAGES)) == []
+
+
+def commands() -> list[tuple[str, object]]:
+    """Every command by its path, and the groups that hold them."""
+    found = []
+    for name, entry in cli.COMMANDS.items():
+        command = load(name, entry.target)
+        found.append((name, command))
+        below = getattr(command, "commands", {})
+        found += [(f"{name} {verb}", verb_command) for verb, verb_command in below.items()]
+    return found
+
+
+COMMANDS = commands()
+PATHS = [path for path, _ in COMMANDS]
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=PATHS)
+def test_a_command_s_help_opens_with_a_sentence_and_shows_an_example(path, command):
+    lines = command.help.splitlines()
+    assert lines[0].endswith((".", "?"))
+    assert "Examples:" in lines
+    assert any(re.match(rf"\s+(\w+=\S+ )?listenback {path}\b", line) for line in lines)
+    assert [line for line in lines if len(line) > HELP_COLUMNS_MAX] == []
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=PATHS)
+def test_each_option_of_a_command_says_what_it_does(path, command):
+    silent = [parameter.name for parameter in command.params if not parameter.help]
+    assert silent == [], path
