@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streams.events.topics import Topic
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is one constant: itself and no other
 class Contract:
     """What the messages of a topic must be.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from streams.events.event import Event
+from streams.events.event import Derivation, Event
 from streams.events.fields import (
     OPEN,
     Amount,
@@ -40,6 +40,9 @@ class JudgeScore(Event):
     """
 
     own_id: ClassVar[str] = "score_id"
+    derivations: ClassVar[tuple[Derivation, ...]] = (
+        Derivation("evaluator_epoch", EPOCH_PARTS, evaluator_epoch),
+    )
 
     score_id: Id = Field(description="Best `identity.score_id`, so that sending twice is once")
     generation_id: Id = Field(description="What was graded (gen_ai.response.id); the Kafka key")
@@ -78,14 +81,3 @@ class JudgeScore(Event):
     output_tokens: Count | None = Field(None, description="Tokens written")
     cost_usd: Amount | None = Field(None, description="Cost, US dollars")
     execution_trace_id: Id | None = Field(None, description="Trace of the judge's run")
-
-    @classmethod
-    def completed(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """Also derive the evaluator epoch from its parts."""
-        fields = super().completed(fields)
-        parts = [fields.get(part) for part in EPOCH_PARTS]
-        if fields.get("evaluator_epoch") is not None or not all(
-            isinstance(part, str) for part in parts
-        ):
-            return fields
-        return {**fields, "evaluator_epoch": evaluator_epoch(*map(str, parts))}

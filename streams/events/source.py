@@ -9,15 +9,22 @@ import polars as pl
 SOURCE: Final = pl.Schema({"shard": pl.Int32(), "offset": pl.Int64(), "record_time_us": pl.Int64()})
 """First columns of every frame; record_time_us is the record's own Kafka time."""
 
-REJECTED: Final = pl.Schema(
+REASON: Final = pl.Schema(
     {
-        **SOURCE,
-        "key": pl.Binary(),
-        "value": pl.Binary(),
         "error_class": pl.String(),
         "error_type": pl.String(),
         "error_message": pl.String(),
         "field_path": pl.String(),
     }
 )
-"""A refused record: its bytes unchanged, and why (`dead_letter.ErrorClass`)."""
+"""Why a record was refused (`dead_letter.ErrorClass`)."""
+
+REJECTED: Final = pl.Schema(
+    {
+        **SOURCE,
+        "key": pl.Binary(),
+        "value": pl.Binary(),
+        **REASON,
+    }
+)
+"""A refused record: its bytes unchanged, and why."""

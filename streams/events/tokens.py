@@ -1,0 +1,119 @@
+"""From JSON texts to one column of tokens a field, without loss of type.
+
+A token is the JSON text of one value: `"5"` is a string and `5` a number, so what is read from it
+later is type exact. DuckDB parses, because it is the fastest of the readers that survive a bad row:
+polars' and pyarrow's fail a whole batch for one, and polars' takes 1.7 for the integer 1.
+
+DuckDB's parser knows more than JSON: trailing commas, NaN, the first of two equal keys. Nobody may
+send those; `surplus` finds the rows that could hold them.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from streams.events.fields import Kind
+from streams.events.instants import INSTANT_PATTERN
+from streams.events.refused_names import raw_identity_names
+
+if TYPE_CHECKING:
+    from streams.events.contract import Contract
+
+_CHUNK_ROWS: Final = 8_192
+"""Rows an Arrow chunk: DuckDB hands chunks to threads, so one chunk would be one thread."""
+_LENIENT: Final = r",\s*[}\]]|[:,\[]\s*-?(?i:nan|inf)"
+"""What DuckDB's parser lets pass though it is no JSON; also found inside strings, by design."""
+
+
+def utf8(values: pl.Series) -> pl.Series:
+    """Bytes as String; null where they are no UTF-8."""
+    try:
+        return values.cast(pl.String)
+    except pl.exceptions.ComputeError:  # polars has no cast that spares the rows that are well
+        is_text = _run("SELECT TRY(decode(text)) IS NOT NULL AS is_text FROM texts", values)
+        return values.zip_with(is_text["is_text"], values.clear(len(values))).cast(pl.String)
+
+
+def tokens(texts: pl.Series, contract: Contract) -> pl.DataFrame:
+    """The tokens of each field, in the order of the texts.
+
+    Args:
+        texts: String; null where there is nothing to read.
+        contract: names the fields.
+
+    Returns:
+        A String column a field, by its name in JSON; null where the field is absent or null, and in
+        every column where the text is no JSON object. Instants are Int64 microseconds UTC already,
+        beside their token, under the column's own name; null where the token is no timestamp.
+    """
+    return _run(_tokens_sql(contract), texts)
+
+
+def surplus(texts: pl.Series, *, nesting_max: int) -> pl.Series:
+    """Which texts may hold what no field shows: a Boolean, true also where it is only possible.
+
+    That is: a key twice, a raw identity, nesting beyond the limit, a trailing comma, NaN. Needs
+    valid texts for the keys; where there is no JSON, the tokens have told already.
+    """
+    strange = texts.str.contains(_LENIENT) | (texts.str.count_matches(r"[\[{]") > nesting_max)
+    return (strange | _refused_keys(texts)).fill_null(value=True)
+
+
+def _refused_keys(texts: pl.Series) -> pl.Series:
+    """Which texts have a key twice or one that no event may carry.
+
+    Producers send few sets of keys, so each set is looked at once.
+    """
+    sets = _run(
+        "SELECT CASE WHEN json_valid(text) THEN hash(json_keys(text)) END AS key_set FROM texts",
+        texts,
+    )["key_set"]
+    firsts = pl.DataFrame({"key_set": sets, "text": texts}).drop_nulls().unique("key_set")
+    keys = firsts.with_columns(_run("SELECT json_keys(text) AS keys FROM texts", firsts["text"]))
+    raw = raw_identity_names(keys["keys"].explode().drop_nulls().unique())
+    refused = keys.filter(
+        (pl.col("keys").list.n_unique() < pl.col("keys").list.len())
+        | pl.col("keys").list.set_intersection(pl.lit(raw, pl.List(pl.String))).list.len().gt(0)
+    )
+    return sets.is_in(refused["key_set"].implode())
+
+
+@cache
+def _connection() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(":memory:")
+
+
+def _run(sql: str, texts: pl.Series) -> pl.DataFrame:
+    """The rows of a query over the table `texts` (column `text`), in order."""
+    array = texts.to_arrow()
+    chunks = [array.slice(at, _CHUNK_ROWS) for at in range(0, len(array), _CHUNK_ROWS)]
+    table = pa.table({"text": pa.chunked_array(chunks, type=array.type)})
+    with _connection().cursor() as cursor:
+        cursor.register("texts", table)
+        found = cursor.sql(sql).to_arrow_table()
+    frame = pl.from_arrow(found)
+    assert isinstance(frame, pl.DataFrame), "a table becomes a frame"
+    return frame
+
+
+@cache
+def _tokens_sql(contract: Contract) -> str:
+    """One pass over the text for all fields, one over the instants' tokens."""
+    spec = json.dumps({column.wire: "JSON" for column in contract.columns})
+    shape = INSTANT_PATTERN.replace("^", '^"').replace("$", '"$')
+    instants = "".join(
+        f", CASE WHEN regexp_matches(t.{column.wire}, '{shape}') THEN "
+        f"epoch_us(TRY_CAST(upper(t.{column.wire}[2:-2]) AS TIMESTAMPTZ)) END AS {column.name}"
+        for column in contract.columns
+        if column.kind is Kind.INSTANT
+    )
+    return (
+        f"SELECT unnest(t){instants} FROM (SELECT CASE WHEN json_valid(text) "  # noqa: S608
+        f"THEN json_transform(text, '{spec}') END AS t FROM texts)"
+    )
