@@ -1,0 +1,289 @@
+"""Writes the pages of docs/ that say what the code says, so that they cannot disagree.
+
+`make docs` runs it; tests/unit/test_docs.py fails while a page is not what it would write.
+"""
+# ruff: noqa: INP001 - a script beside the pages, not a package
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from listenback import cli
+from listenback.lazy import load
+from listenback.options import shown_default
+from streams.events.columns import Column, columns_of
+from streams.events.contracts import CONTRACTS
+from streams.events.dead_letter import DeadLetterEnvelope
+from streams.events.erasure import Erasure
+from streams.events.measures import MEASURE_NAMES, MEASURES
+from streams.settings import SECRETS, Settings
+from streams.settings_sources import PREFIX
+from streams.warehouse.migrate import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from streams.events.contract import Contract
+    from streams.events.event import Message
+
+DOCS = Path(__file__).parent
+MADE = "<!-- Made by `make docs` from {source}; edit that instead. -->"
+READERS = (
+    *("generation", "generation_score", "exposure", "listen", "feedback", "judge_score"),
+    *("human_label", "window_aggregate", "window_judge_score", "unit_day", "dead_letter"),
+    *("pipeline_health", "watermark", "schema_history"),
+)
+"""What people query; the other tables are how the writer keeps it."""
+SETTINGS = """
+A flag wins over an environment variable, that over `.env`, that over the nearest `listenback.toml`
+upward from where a command runs, that over the default. `.env` stands beside `listenback.toml`;
+paths in both are meant from their folder. An empty variable counts as not given. An unknown name is
+an error, and so is a secret in `listenback.toml` or in a flag. `listenback config show --origin`
+prints each value and the place it comes from; `listenback.example.toml` is a file to copy.
+"""
+DATA_MODEL = """
+Each message is one flat JSON object. Unknown fields are ignored; a missing optional field and null
+both mean unknown; types are exact (`1.0` is no whole number, `"1"` is no number). An enum value
+that is not listed reads as `other`; the value as sent is kept in `<field>_raw` and counted.
+Whatever else is wrong makes the message a dead letter, with its raw bytes and the reason. Times are
+RFC 3339 with a zone. `event_id` and the event's own id (`exposure_id`, `playback_id`, ...) stand in
+for each other where one is absent. People appear only as `user_key` and `rater_key`: HMAC-SHA256
+under a secret of the producer's.
+"""
+TABLES = """
+What stands in `published/warehouse.duckdb`. The same words are in the file itself: `SELECT * FROM
+duckdb_columns()`. Times ending in `_us` are microseconds UTC; windows are half-open, `[start,
+end)`.
+"""
+INSIDE = """
+How the writer keeps the above, one row per shard; no promise is made about these.
+"""
+COMMANDS = """
+Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 findings (a validation, a
+guardrail), 2 usage or settings, 3 something outside did not answer (safe to try again), 4 the data
+does not carry the answer, 5 two things that must agree do not, 70 a bug of ours, 130 interrupted,
+141 the reader of stdout went away.
+"""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def settings_page() -> str:
+    """Every setting: its variable, default, what it may be, what it means."""
+    schema = Settings.model_json_schema()["properties"]
+    rows = [
+        (
+            f"`{name}`",
+            f"`{PREFIX}{name.upper()}`" + (" (only)" if name in SECRETS else ""),
+            f"`{shown_default(name)}`" if shown_default(name) else "",
+            _allowed(schema[name]),
+            str(field.description),
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n\n".join(
+        [
+            "# Settings",
+            MADE.format(source="streams/settings.py"),
+            SETTINGS.strip(),
+            table(("setting", "variable", "default", "allowed", "meaning"), rows),
+        ]
+    )
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    """The limits of a setting in a few words."""
+    options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
+    one = options[0]
+    if "enum" in one:
+        return ", ".join(f"`{value}`" for value in one["enum"])
+    bounds = [
+        f"{sign} {one[key]}"
+        for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"))
+        if key in one
+    ]
+    kinds = {
+        "integer": "whole number",
+        "number": "number",
+        "array": "whole numbers, commas between",
+    }
+    return ", ".join(
+        [kinds.get(one["type"], {"path": "path"}.get(one.get("format", ""), "text")), *bounds]
+    )
+
+
+def data_model_page() -> str:
+    """Every event: its topic, key, fields, rules and an example."""
+    letters = _message("Dead letter", "`<topic>.dlq`", DeadLetterEnvelope)
+    erasure = _message("Erasure", "`erasures`", Erasure)
+    return "\n\n".join(
+        [
+            "# Data model",
+            MADE.format(source="streams/events"),
+            DATA_MODEL.strip(),
+            *(_contract(contract) for contract in CONTRACTS.values()),
+            letters,
+            erasure,
+        ]
+    )
+
+
+def _contract(contract: Contract) -> str:
+    key = " or, where that is null, ".join(f"`{name}`" for name in contract.key_fields)
+    rules = [(f"`{rule.name}`", str(rule.error_class), rule.reason) for rule in contract.rules]
+    example = json.dumps(contract.example, indent=2, ensure_ascii=False)
+    parts = [
+        f"## {contract.name}",
+        f"Topic `{contract.topic}`, key {key}. {_prose(contract.model)}",
+        _fields(contract.columns),
+        *([table(("rule", "error class", "what must hold"), rules)] if rules else []),
+        f"<details><summary>Example</summary>\n\n```json\n{example}\n```\n\n</details>",
+    ]
+    return "\n\n".join(parts)
+
+
+def _message(title: str, topic: str, model: type[Message]) -> str:
+    return "\n\n".join(
+        [f"## {title}", f"Topic {topic}. {_prose(model)}", _fields(columns_of(model))]
+    )
+
+
+def _prose(model: type[Message]) -> str:
+    """The docstring as one paragraph."""
+    return " ".join((model.__doc__ or "").split())
+
+
+def _fields(columns: Iterable[Column]) -> str:
+    rows = [
+        (
+            f"`{column.wire}`",
+            column.kind,
+            "yes" if column.required else "",
+            _limits(column),
+            column.description,
+        )
+        for column in columns
+    ]
+    return table(("field", "kind", "required", "limits", "meaning"), rows)
+
+
+def _limits(column: Column) -> str:
+    """The values of an enum, or the range of the rest."""
+    if column.values:
+        return ", ".join(f"`{value}`" for value in column.values)
+    bounds = []
+    if column.low is not None:
+        bounds.append(f"{'>' if column.low_open else '≥'} {_number(column.low)}")
+    if column.high is not None:
+        bounds.append(f"≤ {_number(column.high)}")
+    if column.pattern is not None:
+        bounds.append(f"`{column.pattern}`")
+    elif column.chars_max is not None:
+        unit = "items" if column.kind == "texts" else "characters"
+        bounds.append(f"≤ {column.chars_max:,} {unit}")
+    return ", ".join(bounds)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else str(value)
+
+
+def tables_page() -> str:
+    """Every table and view of a warehouse file, with the comments that stand in the file itself."""
+    with duckdb.connect(":memory:") as con:
+        migrate(con, "memory")
+        comments = dict(
+            con.execute(
+                "SELECT table_name, comment FROM duckdb_tables() UNION ALL "
+                "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
+            ).fetchall()
+        )
+        columns = con.execute(
+            "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
+            "WHERE NOT internal ORDER BY table_name, column_index"
+        ).fetchall()
+    inside = sorted(set(comments) - set(READERS))
+    measures = [(f"`{one.name}`", one.origin, one.meaning) for one in MEASURES]
+    return "\n\n".join(
+        [
+            "# Tables",
+            MADE.format(source="streams/warehouse and the comments it puts into the file"),
+            TABLES.strip(),
+            *(_table_section(name, comments[name], columns) for name in READERS),
+            "## Measures\n\nWhole numbers that add over events, shards and windows.",
+            table(("measure", "from", "meaning"), measures),
+            f"## Inside\n\n{INSIDE.strip()}",
+            table(("table", "what"), [(f"`{name}`", comments[name] or "") for name in inside]),
+        ]
+    )
+
+
+def _table_section(name: str, comment: str, columns: list[tuple[str, str, str, str]]) -> str:
+    own = [row[1:] for row in columns if row[0] == name]
+    sums = [column for column, _, _ in own if column in MEASURE_NAMES]
+    rows = [
+        (f"`{column}`", kind, meaning or "") for column, kind, meaning in own if column not in sums
+    ]
+    if sums:
+        names = f"`{sums[0]}` … `{sums[-1]}`"
+        rows.append((names, "BIGINT", f"{len(sums)} [measures](#measures)"))
+    return f"## {name}\n\n{comment}\n\n" + table(("column", "type", "meaning"), rows)
+
+
+def commands_page() -> str:
+    """Every command, as `--help` says it."""
+    parts = [
+        "# Commands",
+        MADE.format(source="the commands' own help"),
+        COMMANDS.strip(),
+    ]
+    for name, entry in cli.COMMANDS.items():
+        command: Any = load(name, entry.target)
+        parts.append(_command(name, command))
+        below = getattr(command, "commands", {})
+        parts += [_command(f"{name} {verb}", one) for verb, one in below.items()]
+    return "\n\n".join(parts)
+
+
+def _command(path: str, command: Any) -> str:  # noqa: ANN401 - typer's private click
+    text = f"## {path}\n\n```text\n{(command.help or '').strip()}\n```"
+    rows = [
+        (" ".join(f"`{opt}`" for opt in (*one.opts, *one.secondary_opts)), one.help or "")
+        for one in command.params
+    ]
+    return text + "\n\n" + table(("option", "meaning"), rows) if rows else text
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "data-model.md": data_model_page,
+    "tables.md": tables_page,
+    "commands.md": commands_page,
+}
+
+
+def main() -> None:
+    """Write the pages that are not current."""
+    for name, page in PAGES.items():
+        path = DOCS / name
+        text = page() + "\n"
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            sys.stderr.write(f"wrote docs/{name}\n")
+
+
+if __name__ == "__main__":
+    main()
