@@ -25,6 +25,13 @@ INTERNAL_ERROR = 70  # EX_SOFTWARE: a bug of ours; 1 means findings
 COMMANDS = MappingProxyType(
     {
         "config": Entry("listenback.commands.config:app", "Show the settings and their origin."),
+        "publish": Entry(
+            "listenback.commands.publish:publish",
+            "Merge what all workers published into one warehouse.duckdb.",
+        ),
+        "simulate": Entry(
+            "listenback.commands.simulate:simulate", "Make events whose truth is known."
+        ),
         "version": Entry("listenback.commands.version:version", "Print the versions in use."),
     }
 )

@@ -7,6 +7,7 @@ command that was asked for is imported: polars, DuckDB and Faust take seconds to
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import typer
@@ -41,6 +42,8 @@ def load(name: str, target: str) -> TyperCommand | TyperGroup:
         single.command(name)(found)
         command = get_command(single)
     command.name = name
+    for one in (command, *getattr(command, "commands", {}).values()):
+        one.help = reflowed(one.help or "")
     return command  # type: ignore[no-any-return] # typer's click is private, hence untyped here
 
 
@@ -49,6 +52,15 @@ def flags_without_value(command: Any, ctx: Any) -> None:  # noqa: ANN401 - typer
     for parameter in command.get_params(ctx):
         if getattr(parameter, "is_flag", False) and parameter.metavar is None:
             parameter.metavar = ""
+
+
+def reflowed(text: str) -> str:
+    """Prose as one line a paragraph, for the terminal to break; what is indented stays as it is."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        paragraph if "\n " in paragraph else paragraph.replace("\n", " ")
+        for paragraph in paragraphs
+    )
 
 
 class LazyGroup(TyperGroup):

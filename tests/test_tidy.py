@@ -18,7 +18,7 @@ CORES = ("streams/engine", "analytics/stats")
 CODE = (*PACKAGES, "tests", "benchmarks", "docs", "notebooks")
 FUNCTION_LINES_MAX = 40
 FILE_LINES_MAX = 400
-HELP_COLUMNS_MAX = 76  # what an 80-column terminal leaves of a line
+EXAMPLE_COLUMNS_MAX = 78  # what an 80-column terminal leaves of a line
 TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".sql", ".txt", ".cfg", ".html", ".css", ".ipynb"}
 NAMED = ("Makefile", "Dockerfile", ".dockerignore", ".gitignore", "run")
 ROW_LOOPS = {"iter_rows", "iter_slices", "to_dicts", "map_elements", "rows_by_key", "iterrows"}
@@ -145,7 +145,8 @@ def test_a_command_s_help_opens_with_a_sentence_and_shows_an_example(path, comma
     assert lines[0].endswith((".", "?"))
     assert "Examples:" in lines
     assert any(re.match(rf"\s+(\w+=\S+ )?listenback {path}\b", line) for line in lines)
-    assert [line for line in lines if len(line) > HELP_COLUMNS_MAX] == []
+    shown = [line for line in lines if line.startswith(" ")]
+    assert [line for line in shown if len(line) > EXAMPLE_COLUMNS_MAX] == []
 
 
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=PATHS)
