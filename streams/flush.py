@@ -13,6 +13,7 @@ from streams.events.contracts import CONTRACTS
 from streams.events.source import REJECTED, SOURCE
 from streams.events.topics import JOINED_TOPICS
 from streams.warehouse import state, writer
+from streams.warehouse.connect import frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +54,7 @@ def commit(con: DuckDBPyConnection, arrived: Arrived, rules: Rules) -> books.Out
     if arrived.read.height:
         changes = apply.apply(firsts, state.stored(con, apply.touched(firsts)), rules)
         booked = books.booked(
-            con.sql("FROM topic_shard").pl().select(books.BOOKS.names()),
+            frame(con, "FROM topic_shard", books.BOOKS),
             arrived.read,
             outcome,
             out_of_orderness_us=rules.out_of_orderness_us,

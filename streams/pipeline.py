@@ -23,7 +23,7 @@ from streams.flush import Arrived, commit
 from streams.settings import DAY_US
 from streams.sink import Flushed
 from streams.warehouse import publish, restore
-from streams.warehouse.connect import open_writable
+from streams.warehouse.connect import first_row, open_writable
 from streams.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Pipeline:
             self._rules.out_of_orderness_us,
             self._settings.horizon_days * DAY_US,
         )
-        theirs = self._con.execute("FROM rules").fetchone()
+        theirs = first_row(self._con, "FROM rules")
         if theirs is None:
             self._con.execute("INSERT INTO rules VALUES (?, ?, ?)", list(ours))
         elif theirs != ours:

@@ -114,4 +114,4 @@ def _padded(rows: pl.DataFrame) -> pl.DataFrame:
         for name, dtype in BOOKS.items()
         if name not in rows.columns
     ]
-    return rows.with_columns(absent).select(BOOKS.names()).cast(dict(BOOKS))
+    return rows.with_columns(absent).select(BOOKS.names()).cast(BOOKS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import polars as pl
     from duckdb import DuckDBPyConnection
 
 STORAGE_VERSION = "v1.5.0"
@@ -78,6 +79,18 @@ def transaction(con: DuckDBPyConnection) -> Iterator[None]:
             con.rollback()
         raise
     con.commit()
+
+
+def first_row(con: DuckDBPyConnection, sql: str) -> tuple[Any, ...] | None:
+    """The first row, the result read to its end: DuckDB 2 refuses other work before that."""
+    rows: list[tuple[Any, ...]] = con.execute(sql).fetchall()
+    return rows[0] if rows else None
+
+
+def frame(con: DuckDBPyConnection, sql: str, schema: pl.Schema | None = None) -> pl.DataFrame:
+    """A query's rows; with a schema, its columns in its types."""
+    rows: pl.DataFrame = con.sql(sql).pl()
+    return rows.select(schema.names()).cast(schema) if schema else rows
 
 
 def _literal(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from streams.clock import now_us
 from streams.errors import IntegrityError
-from streams.warehouse.connect import transaction
+from streams.warehouse.connect import first_row, transaction
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -47,13 +47,14 @@ def migrations() -> list[Migration]:
 
 def version_of(con: DuckDBPyConnection) -> int:
     """The schema version of the open file; 0 for a file without history."""
-    exists = con.execute(
+    exists = first_row(
+        con,
         "SELECT count(*) FROM duckdb_tables() "
-        "WHERE table_name = 'schema_history' AND database_name = current_database()"
-    ).fetchone()
+        "WHERE table_name = 'schema_history' AND database_name = current_database()",
+    )
     if exists is None or not exists[0]:
         return 0
-    row = con.execute("SELECT coalesce(max(version), 0) FROM schema_history").fetchone()
+    row = first_row(con, "SELECT coalesce(max(version), 0) FROM schema_history")
     assert row is not None
     return int(row[0])
 

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from streams.warehouse import restore
-from streams.warehouse.connect import open_writable
+from streams.warehouse.connect import first_row, open_writable
 from streams.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def merge(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) ->
 
 def _adopt_rules(con: DuckDBPyConnection, path: Path) -> None:
     """The first file's rules are the merged file's; take_shards refuses files with others."""
-    empty = con.execute("SELECT count(*) = 0 FROM rules").fetchone()
+    empty = first_row(con, "SELECT count(*) = 0 FROM rules")
     if empty is not None and empty[0]:
         literal = str(path).replace("'", "''")
         con.execute(f"ATTACH '{literal}' AS first_file (READ_ONLY)")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streams.errors import IntegrityError
-from streams.warehouse.connect import open_readable, transaction
+from streams.warehouse.connect import first_row, open_readable, transaction
 from streams.warehouse.layout import TABLES
 from streams.warehouse.migrate import migrations, version_of
 
@@ -83,7 +83,7 @@ def take_shards(con: DuckDBPyConnection, path: Path, shards: Iterable[int]) -> N
 
 
 def _check_rules(con: DuckDBPyConnection, path: Path) -> None:
-    differ = con.execute("SELECT count(*) FROM (FROM rules EXCEPT FROM other.rules)").fetchone()
+    differ = first_row(con, "SELECT count(*) FROM (FROM rules EXCEPT FROM other.rules)")
     if differ is None or differ[0]:
         raise IntegrityError(
             "its rows were made under other window sizes, horizon or out-of-orderness.",

@@ -8,6 +8,7 @@ import polars as pl
 
 from streams.engine import activity, columns, watermark
 from streams.engine.apply import Stored
+from streams.warehouse.connect import frame
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,10 +25,11 @@ def seen(con: DuckDBPyConnection, topic: Topic, rows: pl.DataFrame) -> pl.DataFr
     """shard, source, event_id of those rows whose id the warehouse already holds."""
     con.register("arriving", rows.select("shard", "source", "event_id"))
     try:
-        return con.sql(
+        return frame(
+            con,
             "SELECT r.shard, r.source, r.event_id FROM arriving r SEMI JOIN seen_event t "
-            f"ON t.shard = r.shard AND t.event_hash = {HASH.format(topic=topic)}"
-        ).pl()
+            f"ON t.shard = r.shard AND t.event_hash = {HASH.format(topic=topic)}",
+        )
     finally:
         con.unregister("arriving")
 
@@ -49,11 +51,9 @@ def stored(con: DuckDBPyConnection, touched: Touched) -> Stored:
             scored.join(touched.newly_scored, on=key, how="semi").select(key),
             "generation_score",
             columns.SCORE.names(),
-        ).cast(dict(columns.SCORE)),
-        generations=generations.cast(dict(columns.GENERATION)),
-        watermarks=con.sql("SELECT shard, event_time_us_max FROM shard_watermark")
-        .pl()
-        .cast(dict(watermark.SEEN)),
+        ).cast(columns.SCORE),
+        generations=generations.cast(columns.GENERATION),
+        watermarks=frame(con, "FROM shard_watermark", watermark.SEEN),
     )
 
 
@@ -63,9 +63,9 @@ def _touched_rows(
     con.register("touched", ids)
     wanted = ", ".join(f't."{name}"' for name in names)
     try:
-        return con.sql(
-            f"SELECT {wanted} FROM {table} t SEMI JOIN touched r ON {KEY} WHERE {extra}"
-        ).pl()
+        return frame(
+            con, f"SELECT {wanted} FROM {table} t SEMI JOIN touched r ON {KEY} WHERE {extra}"
+        )
     finally:
         con.unregister("touched")
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streams.warehouse.connect import transaction
+import polars as pl
+
+from streams.warehouse.connect import frame, transaction
 from streams.warehouse.layout import FACT_TABLES, TABLES, Table
 from streams.warehouse.state import HASH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import polars as pl
     from duckdb import DuckDBPyConnection
 
     from streams.engine.apply import Changes
@@ -76,20 +77,19 @@ def add(con: DuckDBPyConnection, table: Table, differences: pl.DataFrame) -> Non
     """
     if differences.is_empty():
         return
-    key = ", ".join(f't."{name}"' for name in table.key)
-    sums = ", ".join(f'sum(t."{name}")::BIGINT AS "{name}"' for name in table.counted)
-    some = " OR ".join(f'sum(t."{name}") <> 0' for name in table.counted)
-    con.register("difference", differences.select(list(table.columns)))
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE summed AS SELECT {key}, {sums} FROM ("
-        f"FROM difference UNION ALL BY NAME "
-        f"SELECT t.* FROM {table.name} t SEMI JOIN difference r ON {_same_key(table)}"
-        f") t GROUP BY {key} HAVING {some}"
+    rows = differences.select(list(table.columns))
+    con.register("difference", rows)
+    old = frame(
+        con,
+        f"SELECT t.* FROM {table.name} t SEMI JOIN difference r ON {_same_key(table)}",
+        rows.schema,
     )
-    con.execute(f"DELETE FROM {table.name} t USING difference r WHERE {_same_key(table)}")
-    con.execute(f"INSERT INTO {table.name} BY NAME FROM summed")
-    con.execute("DROP TABLE summed")
+    if old.height:  # a row that is new needs neither the sum nor the delete
+        con.execute(f"DELETE FROM {table.name} t USING difference r WHERE {_same_key(table)}")
+        both = pl.concat([old, rows])
+        rows = both.group_by(table.key).agg(pl.col(table.counted).sum())
     con.unregister("difference")
+    append(con, table, rows.filter(pl.any_horizontal(pl.col(table.counted) != 0)))
 
 
 def _same_key(table: Table) -> str:
