@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 def completed(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """The typed columns with what follows from others filled in."""
-    frame = frame.with_columns(
-        pl.coalesce("event_id", contract.own_id).alias("event_id"),
-        pl.coalesce(contract.own_id, "event_id").alias(contract.own_id),
-    )
+    for absent, present in (("event_id", contract.own_id), (contract.own_id, "event_id")):
+        nulls_n = frame[absent].null_count()
+        if nulls_n == frame.height:
+            frame = frame.with_columns(frame[present].alias(absent))
+        elif nulls_n > 0 and frame[present].null_count() < frame.height:
+            frame = frame.with_columns(pl.coalesce(absent, present).alias(absent))
     for derivation in contract.model.derivations:
         frame = _derived(frame, derivation)
     return frame

@@ -8,7 +8,6 @@ CloudEvents headers.
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -38,9 +37,10 @@ def decode(batch: Batch, contract: Contract, limits: Limits) -> Decoded:
     readable = _without(records, unreadable)
     frame, is_suspect = read(readable, batch.headers, contract, nesting_max=limits.nesting_max)
     rescued, refused = _explained(readable.filter(is_suspect), batch, contract, limits)
-    typed = readable.select("row").hstack(frame).filter(~is_suspect)
-    rows = pl.concat([typed, rescued]).sort("row") if rescued.height else typed
-    rows = rows.join(records, on="row", maintain_order="left")
+    rows = readable.drop("value").hstack(frame).filter(~is_suspect)
+    if rescued.height:
+        rescued = rescued.join(records, on="row", maintain_order="left")
+        rows = pl.concat([rows, rescued.select(rows.columns)]).sort("row")
     disagreeing = broken(rows, (*record_rules(contract, limits), *contract.rules))
     reasons = pl.concat([unreadable, refused, disagreeing]).sort("row")
     return Decoded(
@@ -79,7 +79,7 @@ def _explained(
         fill = said_by_headers(batch.headers[row]) if batch.headers else {}
         told = explain(value, contract, fill, nesting_max=limits.nesting_max)
         if isinstance(told, Refusal):
-            refusals.append((row, *astuple(told)))
+            refusals.append((row, *told))
         else:
             rows.append({"row": row, **told})
     row_type = {"row": pl.get_index_type()}

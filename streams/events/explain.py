@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from pydantic import ValidationError
 
@@ -25,8 +24,7 @@ _DIGITS_MAX: Final = 308
 """Longer integers are beyond the largest double; Python refuses to read very long ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a message was refused; says nothing of its content but the name of the field."""
 
     error_class: ErrorClass
@@ -115,8 +113,8 @@ def _json(text: str) -> object:
             parse_constant=_refuse_constant,
             parse_int=_integer,
         )
-        # A lone surrogate is well-formed JSON that no UTF-8 can hold.
-        json.dumps(read, ensure_ascii=False).encode()
+        if "\\u" in text:  # a lone surrogate is well-formed JSON that no UTF-8 can hold
+            json.dumps(read, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         _refuse("invalid_json", f"{error.msg} at character {error.pos}")
     except UnicodeEncodeError:

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from streams.events.instants import INSTANT_REASON, instant_us
 
 if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 
 ID_CHARS_MAX: Final = 512
 TEXT_CHARS_MAX: Final = 10_000
@@ -58,6 +58,12 @@ class Open:
             return OTHER if isinstance(value, str) and value not in values else value
 
         return core_schema.no_info_before_validator_function(known, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, object]:
+        """The values, and that others are taken too."""
+        return {**handler(schema), "x-others-become": OTHER}
 
 
 def _instant(value: object) -> int:

@@ -41,7 +41,8 @@ def read(
     """
     texts = utf8(records["value"])
     found = tokens(texts, contract)
-    frame = typed(found, contract.columns)
+    has_escapes = bool(texts.str.contains("\\", literal=True).any())
+    frame = typed(found, contract.columns, has_escapes=has_escapes)
     is_suspect = mistyped(frame, found, contract.columns)
     if headers:
         frame = filled_from_headers(frame, found, records["row"], headers)

@@ -18,15 +18,14 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from streams.events.fields import Kind
-from streams.events.instants import INSTANT_PATTERN
 from streams.events.refused_names import raw_identity_names
 
 if TYPE_CHECKING:
     from streams.events.contract import Contract
 
-_CHUNK_ROWS: Final = 8_192
-"""Rows an Arrow chunk: DuckDB hands chunks to threads, so one chunk would be one thread."""
+_CHUNKS_N: Final = 8
+"""Arrow chunks a batch: DuckDB hands them to its threads, so a single one would use one thread."""
+_CHUNK_ROWS_MIN: Final = 4_096
 _LENIENT: Final = r",\s*[}\]]|[:,\[]\s*-?(?i:nan|inf)"
 """What DuckDB's parser lets pass though it is no JSON; also found inside strings, by design."""
 
@@ -36,8 +35,7 @@ def utf8(values: pl.Series) -> pl.Series:
     try:
         return values.cast(pl.String)
     except pl.exceptions.ComputeError:  # polars has no cast that spares the rows that are well
-        is_text = _run("SELECT TRY(decode(text)) IS NOT NULL AS is_text FROM texts", values)
-        return values.zip_with(is_text["is_text"], values.clear(len(values))).cast(pl.String)
+        return _run("SELECT TRY(decode(text)) AS text FROM texts", values)["text"]
 
 
 def tokens(texts: pl.Series, contract: Contract) -> pl.DataFrame:
@@ -49,20 +47,27 @@ def tokens(texts: pl.Series, contract: Contract) -> pl.DataFrame:
 
     Returns:
         A String column a field, by its name in JSON; null where the field is absent or null, and in
-        every column where the text is no JSON object. Instants are Int64 microseconds UTC already,
-        beside their token, under the column's own name; null where the token is no timestamp.
+        every column where the text is no JSON object.
     """
-    return _run(_tokens_sql(contract), texts)
+    transform = f"json_transform(text, '{_spec(contract)}')"
+    try:
+        return _run(f"SELECT unnest({transform}) FROM texts", texts)  # noqa: S608
+    except duckdb.InvalidInputException:  # some text is no JSON: then look before each step
+        careful = f"CASE WHEN json_valid(text) THEN {transform} END"
+        return _run(f"SELECT unnest({careful}) FROM texts", texts)  # noqa: S608
 
 
 def surplus(texts: pl.Series, *, nesting_max: int) -> pl.Series:
     """Which texts may hold what no field shows: a Boolean, true also where it is only possible.
 
-    That is: a key twice, a raw identity, nesting beyond the limit, a trailing comma, NaN. Needs
-    valid texts for the keys; where there is no JSON, the tokens have told already.
+    That is: a key twice, a raw identity, nesting beyond the limit, a trailing comma, NaN.
+
+    texts: String, each of them JSON to DuckDB.
     """
+    if texts.is_empty():
+        return pl.Series([], dtype=pl.Boolean)
     strange = texts.str.contains(_LENIENT) | (texts.str.count_matches(r"[\[{]") > nesting_max)
-    return (strange | _refused_keys(texts)).fill_null(value=True)
+    return strange | _refused_keys(texts)
 
 
 def _refused_keys(texts: pl.Series) -> pl.Series:
@@ -70,11 +75,8 @@ def _refused_keys(texts: pl.Series) -> pl.Series:
 
     Producers send few sets of keys, so each set is looked at once.
     """
-    sets = _run(
-        "SELECT CASE WHEN json_valid(text) THEN hash(json_keys(text)) END AS key_set FROM texts",
-        texts,
-    )["key_set"]
-    firsts = pl.DataFrame({"key_set": sets, "text": texts}).drop_nulls().unique("key_set")
+    sets = _run("SELECT hash(json_keys(text)) AS key_set FROM texts", texts)["key_set"]
+    firsts = pl.DataFrame({"key_set": sets, "text": texts}).unique("key_set")
     keys = firsts.with_columns(_run("SELECT json_keys(text) AS keys FROM texts", firsts["text"]))
     raw = raw_identity_names(keys["keys"].explode().drop_nulls().unique())
     refused = keys.filter(
@@ -92,7 +94,8 @@ def _connection() -> duckdb.DuckDBPyConnection:
 def _run(sql: str, texts: pl.Series) -> pl.DataFrame:
     """The rows of a query over the table `texts` (column `text`), in order."""
     array = texts.to_arrow()
-    chunks = [array.slice(at, _CHUNK_ROWS) for at in range(0, len(array), _CHUNK_ROWS)]
+    step = max(len(array) // _CHUNKS_N, _CHUNK_ROWS_MIN)
+    chunks = [array.slice(at, step) for at in range(0, len(array), step)]
     table = pa.table({"text": pa.chunked_array(chunks, type=array.type)})
     with _connection().cursor() as cursor:
         cursor.register("texts", table)
@@ -103,17 +106,5 @@ def _run(sql: str, texts: pl.Series) -> pl.DataFrame:
 
 
 @cache
-def _tokens_sql(contract: Contract) -> str:
-    """One pass over the text for all fields, one over the instants' tokens."""
-    spec = json.dumps({column.wire: "JSON" for column in contract.columns})
-    shape = INSTANT_PATTERN.replace("^", '^"').replace("$", '"$')
-    instants = "".join(
-        f", CASE WHEN regexp_matches(t.{column.wire}, '{shape}') THEN "
-        f"epoch_us(TRY_CAST(upper(t.{column.wire}[2:-2]) AS TIMESTAMPTZ)) END AS {column.name}"
-        for column in contract.columns
-        if column.kind is Kind.INSTANT
-    )
-    return (
-        f"SELECT unnest(t){instants} FROM (SELECT CASE WHEN json_valid(text) "  # noqa: S608
-        f"THEN json_transform(text, '{spec}') END AS t FROM texts)"
-    )
+def _spec(contract: Contract) -> str:
+    return json.dumps({column.wire: "JSON" for column in contract.columns})

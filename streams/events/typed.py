@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from streams.events.fields import OTHER, Kind
+from streams.events.instant_columns import instants_us
 
 _EMPTY_ARRAY: Final = "[]"
 _EMPTY_OBJECT: Final = "{}"
@@ -21,61 +22,81 @@ _PLAIN_LABELS: Final = rf"^\{{(?:{_STRING}:{_STRING}(?:,{_STRING}:{_STRING})*)?\
 with others are read one by one."""
 
 
-def typed(found: pl.DataFrame, columns: tuple[Column, ...]) -> pl.DataFrame:
+def typed(found: pl.DataFrame, columns: tuple[Column, ...], *, has_escapes: bool) -> pl.DataFrame:
     """The fields by the names and types of their columns; an enum's raw value beside it.
 
-    found: what `tokens.tokens` gives. Values are not yet held against their limits.
+    Args:
+        found: what `tokens.tokens` gives.
+        columns: of the contract.
+        has_escapes: whether any text holds a backslash; without, none is looked for.
+
+    Returns:
+        Values that are of their type, not yet held against their limits.
     """
     absent = {name for name, nulls_n in _null_counts(found).items() if nulls_n == found.height}
-    shown = [_shown(column, absent, found) for column in columns]
-    frame = found.select(expression for expressions in shown for expression in expressions)
-    labels = [c for c in columns if c.kind is Kind.LABELS and c.wire not in absent]
-    return frame.with_columns(sorted_labels(frame[column.name]) for column in labels)
+    escaped = frozenset(
+        name
+        for name in set(found.columns) - absent
+        if has_escapes and found[name].str.contains("\\", literal=True).any()
+    )
+    shown = [_shown(column, found[column.wire], absent, escaped) for column in columns]
+    return found.select(expression for expressions in shown for expression in expressions)
 
 
 def _null_counts(frame: pl.DataFrame) -> dict[str, int]:
     return {column.name: column.null_count() for column in frame.get_columns()}
 
 
-def _shown(column: Column, absent: set[str], found: pl.DataFrame) -> list[pl.Expr]:
+def _shown(
+    column: Column, found: pl.Series, absent: set[str], escaped: frozenset[str]
+) -> list[pl.Expr]:
     """The expressions of one field's columns; a field that nobody sent costs nothing."""
     if column.wire in absent:
         return [pl.lit(None, dtype).alias(name) for name, dtype in column.frame_columns().items()]
-    if column.kind is Kind.ENUM:
-        text = _text(column.wire, found)
-        known = text.is_in(column.values)
-        value = pl.when(text.is_null() | known).then(text).otherwise(pl.lit(OTHER))
-        return [value.alias(column.name), pl.when(~known).then(text).alias(column.raw_name)]
-    return [_value(column, found).alias(column.name)]
+    value = _value(column, found, escaped).alias(column.name)
+    return [value] if column.kind is not Kind.ENUM else _enum(column, found, value)
 
 
-def _value(column: Column, found: pl.DataFrame) -> pl.Expr:
+def _enum(column: Column, found: pl.Series, text: pl.Expr) -> list[pl.Expr]:
+    """An enum and its raw value, which nearly always is null."""
+    quoted = [f'"{value}"' for value in column.values]
+    if found.is_in([*quoted, None], nulls_equal=True).all():
+        return [text, pl.lit(None, pl.String).alias(column.raw_name)]
+    known = text.is_in(column.values)
+    value = pl.when(text.is_null() | known).then(text).otherwise(pl.lit(OTHER))
+    return [value.alias(column.name), pl.when(~known).then(text).alias(column.raw_name)]
+
+
+def _value(column: Column, found: pl.Series, escaped: frozenset[str]) -> pl.Expr:
     token = pl.col(column.wire)
     match column.kind:
         case Kind.WHOLE:
-            return token.cast(pl.Int64, strict=False)
+            value = token.cast(pl.Int64, strict=False)
         case Kind.REAL:
             number = token.cast(pl.Float64, strict=False)
-            return pl.when(number.is_finite()).then(number)
+            value = pl.when(number.is_finite()).then(number)
         case Kind.FLAG:
-            return token.replace_strict({"true": True, "false": False}, default=None)
+            value = token.replace_strict({"true": True, "false": False}, default=None)
         case Kind.TEXTS:
-            return _texts(token)
-        case Kind.INSTANT | Kind.LABELS:  # read with the tokens; read once a distinct token
-            return pl.col(column.name)
+            value = _texts(token)
+        case Kind.INSTANT:
+            value = pl.lit(instants_us(found))
+        case Kind.LABELS:
+            value = pl.lit(sorted_labels(found))
         case _:
-            return _text(column.wire, found)
+            value = _text(column.wire, escaped)
+    return value
 
 
-def _text(name: str, found: pl.DataFrame) -> pl.Expr:
+def _text(name: str, escaped: frozenset[str]) -> pl.Expr:
     """The strings of a column of tokens. Escapes cost only columns that have some."""
     token = pl.col(name)
     text = pl.when(token.str.starts_with('"')).then(token.str.strip_chars('"'))
-    if not found[name].str.contains("\\", literal=True).any():
+    if name not in escaped:
         return text
     is_escaped = token.str.starts_with('"') & token.str.contains("\\", literal=True)
-    escaped = pl.when(is_escaped).then(token).str.json_decode(pl.String)
-    return pl.when(is_escaped).then(escaped).otherwise(text)
+    unescaped = pl.when(is_escaped).then(token).str.json_decode(pl.String)
+    return pl.when(is_escaped).then(unescaped).otherwise(text)
 
 
 def _texts(token: pl.Expr) -> pl.Expr:
