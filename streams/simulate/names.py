@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import polars as pl
 
+from streams.digests import joined, sha256
 from streams.events.identity import evaluator_epoch
 from streams.simulate import ids
 
@@ -87,25 +87,12 @@ def name(world: World) -> Names:
 
 
 def score_ids(frame: pl.DataFrame) -> pl.Series:
-    """`identity.score_id` of columns generation_id, evaluator_epoch and repeat_idx, vectorised.
-
-    DuckDB hashes a column at a time; the parts stand each after its length in bytes.
-    """
-    dimension = f"{len(DIMENSION)}:{DIMENSION}"
-    parts = frame.select(
-        pl.concat_str(
-            pl.lit("8:score_id"),
-            pl.concat_str(pl.col("generation_id").str.len_bytes(), pl.lit(":"), "generation_id"),
-            pl.concat_str(
-                pl.col("evaluator_epoch").str.len_bytes(), pl.lit(":"), "evaluator_epoch"
-            ),
-            pl.lit(dimension),
-            pl.concat_str(
-                pl.col("repeat_idx").cast(pl.String).str.len_bytes(), pl.lit(":"), "repeat_idx"
-            ),
-        ).alias("parts")
+    """`identity.score_id` of columns generation_id, evaluator_epoch and repeat_idx."""
+    parts = (
+        pl.lit("score_id"),
+        pl.col("generation_id"),
+        pl.col("evaluator_epoch"),
+        pl.lit(DIMENSION),
+        pl.col("repeat_idx"),
     )
-    with duckdb.connect() as con:
-        con.register("parts", parts)
-        hashed: pl.DataFrame = con.sql("SELECT sha256(parts) AS score_id FROM parts").pl()
-    return hashed["score_id"]
+    return sha256(frame.select(joined(parts).alias("parts"))["parts"])

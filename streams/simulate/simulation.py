@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from streams.event_json import encoded
 from streams.event_writer import RECORD
 from streams.events.contracts import CONTRACTS
 from streams.events.topics import Topic
@@ -75,7 +76,7 @@ class Simulation:
     def _good(self, delivery: Delivery, row: Ints) -> pl.DataFrame:
         frame = wire.fields(delivery.topic, self.names, row, delivery.offline[row])
         return pl.DataFrame(
-            {"key": wire.keys(delivery.topic, frame), "value": wire.encoded(frame)},
+            {"key": wire.keys(delivery.topic, frame), "value": encoded(frame)},
             schema={"key": pl.Binary, "value": pl.Binary},
         )
 

@@ -253,12 +253,3 @@ def keys(topic: Topic, frame: pl.DataFrame) -> pl.Series:
     key = pl.col("generation_id")
     key = pl.coalesce(key, "user_key") if topic is Topic.LISTENS else key
     return frame.select(key.cast(pl.Binary).alias("key"))["key"]
-
-
-def encoded(frame: pl.DataFrame) -> pl.Series:
-    """Each row as the bytes of a JSON object; what is null is left out.
-
-    The last field is never null (schema_version), so every null is followed by a comma.
-    """
-    text = frame.select(pl.struct(pl.all()).struct.json_encode().alias("value"))["value"]
-    return text.str.replace_all(r'"[a-z_]+":null,', "").cast(pl.Binary)
