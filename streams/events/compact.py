@@ -30,16 +30,17 @@ def is_compact(texts: pl.Series, found: pl.DataFrame, columns: tuple[Column, ...
         columns: of the contract.
     """
     sent = [column for column in columns if found[column.wire].null_count() < found.height]
-    # Each field is `"key":token` and a comma, or for the last one the brackets: all but one byte.
-    lengths = [
+    if not sent:
+        return pl.Series([False]).new_from_index(0, found.height)
+    # Each field is `"key":token` and a comma; the last has two brackets instead.
+    lengths = (
         (pl.col(column.wire).str.len_bytes() + len(column.wire.encode()) + 4).fill_null(0)
         for column in sent
-    ]
-    is_plain = [_is_plain(pl.col(column.wire)) for column in sent if column.kind is Kind.REAL]
-    total = pl.sum_horizontal(lengths) + 1
+    )
+    is_plain = (_is_plain(pl.col(column.wire)) for column in sent if column.kind is Kind.REAL)
     told = found.select(
-        total=total if lengths else pl.lit(0),
-        is_plain=pl.all_horizontal(*is_plain, pl.lit(value=True)),
+        total=pl.sum_horizontal(lengths) + 1,
+        is_plain=pl.all_horizontal(pl.lit(value=True), *is_plain),
     )
     return (told["total"] == texts.str.len_bytes()) & told["is_plain"]
 

@@ -40,7 +40,7 @@ ErrorClassName = Annotated[
     ],
     *OPEN,
 ]
-TimestampType = Annotated[Literal["create_time", "log_append_time", "unknown", "other"], *OPEN]
+TimestampType = Annotated[Literal["create", "log_append", "unknown", "other"], *OPEN]
 Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$"), Kind.TEXT]
 
 

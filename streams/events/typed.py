@@ -40,7 +40,8 @@ def typed(found: pl.DataFrame, columns: tuple[Column, ...], *, has_escapes: bool
         if has_escapes and found[name].str.contains("\\", literal=True).any()
     )
     shown = [_shown(column, found[column.wire], absent, escaped) for column in columns]
-    return found.select(expression for expressions in shown for expression in expressions)
+    frame = found.with_columns(expression for expressions in shown for expression in expressions)
+    return frame.select(name for column in columns for name in column.frame_columns())
 
 
 def _null_counts(frame: pl.DataFrame) -> dict[str, int]:
