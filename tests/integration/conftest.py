@@ -1,0 +1,48 @@
+"""One broker for all integration tests; each test has its own topics and group on it."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from streams.broker import broker_binary, embedded_broker
+from streams.errors import ConfigError
+from streams.settings import Settings
+from streams.topics import create_topics
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def broker():
+    """A running broker."""
+    try:
+        broker_binary()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    with embedded_broker() as running:
+        yield running
+
+
+@pytest.fixture
+def make_settings(broker, tmp_path):
+    """Settings of a test: fast flushes, its own topic names and group, files below tmp_path."""
+    own = f"t{next(NUMBERS)}"
+    given = {
+        "bootstrap": broker.bootstrap,
+        "group": own,
+        "topic_prefix": f"{own}-",
+        "partitions_n": 2,
+        "data_dir": tmp_path / "data",
+        "flush_age_max_ms": 100,
+    }
+    return lambda **other: Settings(**{**given, **other})
+
+
+@pytest.fixture
+def settings(make_settings):
+    """Settings whose topics exist."""
+    made = make_settings()
+    create_topics(made)
+    return made
