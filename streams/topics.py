@@ -1,0 +1,203 @@
+"""The topics on the broker: create them, hold their partition counts equal, say how far they are.
+
+Joins stay local because partition p of the five joined topics is one shard: their partition counts
+must be equal, and whoever starts checks it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from streams.errors import ConfigError, IntegrityError, TransientError
+from streams.events.topics import ERASURES, JOINED_TOPICS, dead_letter_topic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from streams.settings import Settings
+
+ANSWER_WAIT_MAX_S = 3.0
+"""A broker that does not take a connection in this time is called unreachable."""
+REQUEST_WAIT_MAX_S = 15.0
+CREATED_WAIT_MAX_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """How far a partition is: the log's first and end offset, and what the group told Kafka.
+
+    group_offset is None where the group has told nothing; the offsets of record are the sink's.
+    """
+
+    topic: str
+    partition: int
+    begin_offset: int
+    end_offset: int
+    group_offset: int | None
+
+    @property
+    def lag_n(self) -> int:
+        """Records that the group has not told Kafka to be done with."""
+        return max(0, self.end_offset - max(self.group_offset or 0, self.begin_offset))
+
+
+def joined_names(settings: Settings) -> tuple[str, ...]:
+    """The five joined topics as the broker knows them."""
+    return tuple(settings.topic(topic) for topic in JOINED_TOPICS)
+
+
+def all_names(settings: Settings) -> tuple[str, ...]:
+    """Every topic we use as the broker knows it: five joined, erasures, five of dead letters."""
+    letters = (settings.topic(dead_letter_topic(topic)) for topic in JOINED_TOPICS)
+    return (*joined_names(settings), settings.topic(ERASURES), *letters)
+
+
+def require_broker(bootstrap: str) -> None:
+    """Raise TransientError unless one of the addresses takes a connection, ConfigError if none is.
+
+    A plain connect, before any client starts: clients retry for a minute and log all of it.
+    """
+    reasons = []
+    for address in bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        if not host or not port.isdigit():
+            raise ConfigError(
+                f"'{address}' is not a broker address.",
+                where="bootstrap",
+                todo="Write host:port, several with commas between: kafka-1:9092,kafka-2:9092",
+            )
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), ANSWER_WAIT_MAX_S).close()
+        except (OSError, OverflowError) as error:
+            reasons.append(f"{address}: {error}")
+        else:
+            return
+    raise TransientError(
+        f"no broker answers ({'; '.join(reasons)}).",
+        where=bootstrap,
+        todo="Start Kafka (docker compose up -d), or name the right one: --bootstrap host:port.",
+    )
+
+
+@contextlib.contextmanager
+def admin(bootstrap: str) -> Iterator[KafkaAdminClient]:
+    """An admin client. What Kafka refuses leaves as TransientError."""
+    require_broker(bootstrap)
+    try:
+        with KafkaAdminClient(
+            bootstrap_servers=bootstrap.split(","),
+            bootstrap_timeout_ms=int(ANSWER_WAIT_MAX_S * 1_000),
+            request_timeout_ms=int(REQUEST_WAIT_MAX_S * 1_000),
+        ) as client:
+            yield client
+    except KafkaError as error:
+        raise TransientError(
+            f"the broker refused or did not answer: {type(error).__name__}: {error}.",
+            where=bootstrap,
+            todo="Look at `listenback doctor`, then try again.",
+        ) from error
+
+
+def partition_counts(settings: Settings) -> dict[str, int]:
+    """Partitions of each of our topics that exists. Raises TransientError."""
+    with admin(settings.bootstrap) as client:
+        return _counts(client, all_names(settings))
+
+
+def home_counts(settings: Settings) -> dict[str, int]:
+    """What a producer needs to choose partitions: the counts of all our topics, all of them there.
+
+    Asked before a producer starts, because many brokers create a topic that a producer names, with
+    a partition count of their own. Raises TransientError, ConfigError, IntegrityError.
+    """
+    counts = partition_counts(settings)
+    check_counts(settings, counts)
+    return counts
+
+
+def create_topics(settings: Settings, *, replication_n: int = 1) -> tuple[str, ...]:
+    """Create the topics that do not exist, as the joined ones that do, or with the settings' count.
+
+    Returns: the names created, none if all were there. Raises TransientError, IntegrityError.
+    """
+    with admin(settings.bootstrap) as client:
+        there = _counts(client, all_names(settings))
+        joined = [count for name, count in there.items() if name in joined_names(settings)]
+        partitions_n = max(joined, default=settings.partitions_n)
+        check_counts(settings, {**dict.fromkeys(all_names(settings), partitions_n), **there})
+        missing = [name for name in all_names(settings) if name not in there]
+        wish = {"num_partitions": partitions_n, "replication_factor": replication_n}
+        if missing:
+            # Two workers may start at once: whoever comes second finds the topic there.
+            with contextlib.suppress(TopicAlreadyExistsError):
+                client.create_topics(dict.fromkeys(missing, wish))
+            client.wait_for_topics(missing, timeout_ms=int(CREATED_WAIT_MAX_S * 1_000))
+        return tuple(missing)
+
+
+def check_topics(settings: Settings) -> int:
+    """The partition count that the joined topics share.
+
+    Raises:
+        ConfigError: a topic is missing. IntegrityError: the counts differ.
+    """
+    return check_counts(settings, partition_counts(settings))
+
+
+def check_counts(settings: Settings, counts: Mapping[str, int]) -> int:
+    """Hold the counts of our topics against the shard law; see `check_topics`."""
+    missing = [name for name in all_names(settings) if name not in counts]
+    if missing:
+        raise ConfigError(
+            f"topics are missing: {', '.join(missing)}.",
+            where=settings.bootstrap,
+            todo="Create them: listenback topics create",
+        )
+    joined = {name: counts[name] for name in joined_names(settings)}
+    if len(set(joined.values())) > 1:
+        said = ", ".join(f"{name} has {count}" for name, count in joined.items())
+        raise IntegrityError(
+            f"the joined topics differ in their number of partitions: {said}.",
+            where=settings.bootstrap,
+            done="Nothing was read: partition p of one would not belong to partition p of another.",
+            todo="Recreate the topics with equal counts and send the events again "
+            "(adding partitions moves keys, so it does not repair what is there).",
+        )
+    return next(iter(joined.values()))
+
+
+def partition_states(settings: Settings) -> tuple[PartitionState, ...]:
+    """Every partition of our topics that exist, in order. Raises TransientError."""
+    with admin(settings.bootstrap) as client:
+        counts = _counts(client, all_names(settings))
+        tps = [TopicPartition(name, p) for name, count in counts.items() for p in range(count)]
+        begin = client.list_partition_offsets(dict.fromkeys(tps, OffsetSpec.EARLIEST))
+        end = client.list_partition_offsets(dict.fromkeys(tps, OffsetSpec.LATEST))
+        told = client.list_group_offsets({settings.group: tps})[settings.group]
+    return tuple(
+        PartitionState(
+            tp.topic, tp.partition, begin[tp].offset, end[tp].offset, _told(told.get(tp))
+        )
+        for tp in tps
+    )
+
+
+def _told(committed: object) -> int | None:
+    offset: int = getattr(committed, "offset", -1)
+    return None if offset < 0 else offset
+
+
+def _counts(client: KafkaAdminClient, names: tuple[str, ...]) -> dict[str, int]:
+    described = {topic["name"]: topic for topic in client.describe_topics(list(names))}
+    return {
+        name: len(described[name]["partitions"])
+        for name in names
+        if name in described and not described[name]["error_code"]
+    }

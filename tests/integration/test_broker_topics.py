@@ -1,0 +1,83 @@
+"""The topics: created with equal counts, checked by whoever starts."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from streams.errors import ConfigError, IntegrityError, TransientError
+from streams.producer import Message, Producer
+from streams.settings import Settings
+from streams.topics import (
+    admin,
+    all_names,
+    check_topics,
+    create_topics,
+    joined_names,
+    partition_counts,
+    partition_states,
+    require_broker,
+)
+
+pytestmark = pytest.mark.integration
+
+
+def test_all_topics_are_created_with_the_same_count_and_only_once(make_settings):
+    settings = make_settings(partitions_n=3)
+    assert set(create_topics(settings)) == set(all_names(settings))
+    assert set(partition_counts(settings).values()) == {3}
+    assert len(all_names(settings)) == 11
+    assert create_topics(settings) == ()
+    assert check_topics(settings) == 3
+
+
+def test_a_missing_topic_is_created_like_those_that_are_there(make_settings):
+    settings = make_settings(partitions_n=3)
+    with admin(settings.bootstrap) as client:
+        client.create_topics({joined_names(settings)[0]: {"num_partitions": 5}})
+    create_topics(settings)
+    assert check_topics(settings) == 5
+
+
+def test_topics_that_are_missing_are_named_with_the_command_that_makes_them(make_settings):
+    settings = make_settings()
+    with pytest.raises(ConfigError, match=r"listens.* listenback topics create"):
+        check_topics(settings)
+
+
+@pytest.mark.parametrize("work", [check_topics, create_topics])
+def test_unequal_partition_counts_stop_everything(make_settings, work):
+    settings = make_settings()
+    with admin(settings.bootstrap) as client:
+        counts = dict.fromkeys(all_names(settings), 4) | {settings.topic("feedback"): 2}
+        client.create_topics({name: {"num_partitions": n} for name, n in counts.items()})
+    with pytest.raises(IntegrityError, match=r"exposures has 4, .*feedback has 2") as caught:
+        work(settings)
+    assert "Nothing was read" in str(caught.value)
+
+
+def test_the_lag_is_what_the_group_has_not_told_kafka(settings):
+    with Producer(settings) as producer:
+        producer.send([Message("listens", b"k", b"v")])
+    states = {(s.topic, s.lag_n) for s in partition_states(settings) if s.end_offset}
+    assert states == {(settings.topic("listens"), 1)}
+    assert {s.group_offset for s in partition_states(settings)} == {None}
+
+
+def test_a_broker_that_does_not_answer_is_named():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(TransientError, match=rf"{address}.*no broker answers.*--bootstrap"):
+        check_topics(Settings(bootstrap=address))
+
+
+@pytest.mark.parametrize("address", ["kafka", "kafka:", ":9092", "kafka:port", ""])
+def test_what_is_no_address_is_a_config_error(address):
+    with pytest.raises(ConfigError, match="host:port"):
+        require_broker(address)
+
+
+def test_one_address_that_answers_is_enough(broker):
+    require_broker(f"127.0.0.1:1,{broker.bootstrap}")
