@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 CONTROL_NAMES = ("control", "baseline", "reference", "a", "A")
 """Taken for the control of an experiment without a definition, first match first."""
-Segment = Literal["surface", "model_version", "content_origin", "artist_consent"]
+Segment = Literal["surface", "past_listening"]
+"""What may divide units: known before the outcome, and not made by the variant."""
 
 
 def _share(value: object) -> object:

@@ -1,0 +1,183 @@
+"""Moments of two arms to intervals, for many comparisons at once.
+
+Every kind of metric ends as two marginals (n, mean, m2 per arm), so the same intervals, margins
+and boundaries serve means, proportions and ratios. One call handles all comparisons of one kind.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analytics.stats.confidence_sequence import (
+    SequencePlan,
+    difference_sequence,
+    relative_sequence,
+)
+from analytics.stats.cuped import cuped, cuped_ratio
+from analytics.stats.means import welch_interval
+from analytics.stats.moments import Moments
+from analytics.stats.proportions import Counts, mee_interval, pooled_z_test, unpooled_interval
+from analytics.stats.ratios import ratio
+from analytics.stats.relative import fieller_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from analytics.catalog.metric import Kind
+    from analytics.stats.checks import Alternative, FloatArray
+    from analytics.stats.interval import Interval, TestResult
+    from analytics.stats.moments import Marginal
+
+
+@dataclass(frozen=True, eq=False)
+class Arms:
+    """Control and treatment as marginals, one comparison per element."""
+
+    control: Marginal
+    treatment: Marginal
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """Proportions seen the other way: the pooled z test and the unpooled (Wald) interval."""
+
+    control: Counts
+    treatment: Counts
+    pooled: TestResult
+    unpooled: Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """One element a comparison.
+
+    raw: the headline of the fixed horizon. always_valid: holds at every look, on the adjusted arms
+    (they equal the raw ones where there was nothing to adjust by). variance_left: within-arm
+    variance after adjustment as a share of that before, 1 for nothing.
+    """
+
+    arms: Arms
+    raw: Interval
+    relative: Interval
+    adjusted_arms: Arms
+    adjusted: Interval
+    adjusted_relative: Interval
+    variance_left: FloatArray
+    always_valid: Interval
+    always_valid_relative: Interval
+    shares: Shares | None
+
+
+@dataclass(frozen=True, eq=False)
+class MarginTests:
+    """Whether treatments stay within a relative margin of their controls; valid at every look.
+
+    within, breached: one-sided tests that the loss is smaller, and that it is larger, than the
+    margin. bound: the worst relative effect (a fraction) that `alpha` still allows.
+    """
+
+    within: Interval
+    breached: Interval
+    bound: FloatArray
+
+
+def compare(
+    kind: Kind, control: Moments, treatment: Moments, *, plan: SequencePlan, covariates_n: int
+) -> Compared:
+    """All intervals for comparisons of one kind.
+
+    Args: moments over units, shape (comparisons,): the outcome (a ratio: numerator, denominator),
+        then the covariates, as many as said. A proportion's outcome is 0 or 1. plan: error rate of
+        all intervals, and the size at which the always-valid ones are tightest.
+    Returns: differences in the metric's unit, relative ones as fractions. A proportion has the
+        pooled z test and the score interval that agrees with it; all else Welch's t.
+    """
+    alpha = plan.alpha
+    arms = _arms(kind, control, treatment)
+    shares = _shares(control, treatment, alpha=alpha) if kind == "proportion" else None
+    after, left = _adjusted(kind, control, treatment, covariates_n)
+    if shares:
+        raw = mee_interval(shares.control, shares.treatment, alpha=alpha)
+        relative = fieller_interval(arms.control, arms.treatment, alpha=alpha)
+    else:
+        raw = welch_interval(arms.control, arms.treatment, alpha=alpha)
+        relative = fieller_interval(arms.control, arms.treatment, alpha=alpha, distribution="t")
+    return Compared(
+        arms,
+        raw,
+        relative,
+        after,
+        welch_interval(after.control, after.treatment, alpha=alpha),
+        fieller_interval(after.control, after.treatment, alpha=alpha, distribution="t"),
+        left,
+        difference_sequence(after.control, after.treatment, plan),
+        relative_sequence(after.control, after.treatment, plan),
+        shares,
+    )
+
+
+def margin_tests(
+    arms: Arms, margin: float, *, higher_is_better: bool, plan: SequencePlan
+) -> MarginTests:
+    """Non-inferiority by a margin relative to the control's mean, which is not taken as known.
+
+    The contrast is treatment - (1 - margin) control (1 + margin where lower is better), so the
+    control's variance counts too. plan: one-sided error rate.
+    Source: one-sided inversion of Fieller's set. Case noninferiority-relative-linear.
+    """
+    sign = np.where(arms.control.mean < 0, -1.0, 1.0)
+    loss = -margin if higher_is_better else margin
+    bound = arms.control.scaled(1 + sign * loss)
+    good: Alternative = "greater" if higher_is_better else "less"
+    bad: Alternative = "less" if higher_is_better else "greater"
+    within, breached = (
+        difference_sequence(bound, arms.treatment, dataclasses.replace(plan, alternative=way))
+        for way in (good, bad)
+    )
+    relative = relative_sequence(
+        arms.control, arms.treatment, dataclasses.replace(plan, alternative=good)
+    )
+    worst = relative.low if higher_is_better else relative.high
+    return MarginTests(within, breached, worst)
+
+
+def stack(cells: Sequence[Moments]) -> Moments:
+    """Cells of equal width as one array of cells."""
+    return Moments(
+        np.stack([cell.n for cell in cells]),
+        np.stack([cell.mean for cell in cells]),
+        np.stack([cell.m2 for cell in cells]),
+    )
+
+
+def _arms(kind: Kind, control: Moments, treatment: Moments) -> Arms:
+    if kind == "ratio":
+        return Arms(ratio(control), ratio(treatment))
+    return Arms(control.at(0), treatment.at(0))
+
+
+def _shares(control: Moments, treatment: Moments, *, alpha: float) -> Shares:
+    counts_c, counts_t = (
+        Counts.of(np.round(arm.mean[..., 0] * arm.n), arm.n) for arm in (control, treatment)
+    )
+    return Shares(
+        counts_c,
+        counts_t,
+        pooled_z_test(counts_c, counts_t),
+        unpooled_interval(counts_c, counts_t, alpha=alpha),
+    )
+
+
+def _adjusted(
+    kind: Kind, control: Moments, treatment: Moments, covariates_n: int
+) -> tuple[Arms, FloatArray]:
+    """The arms after CUPED; as they are without covariates."""
+    if not covariates_n:
+        return _arms(kind, control, treatment), np.ones(control.n.shape)
+    adjust = cuped_ratio if kind == "ratio" else cuped
+    result = adjust(control, treatment)
+    return Arms(*result.arms), result.variance_left
