@@ -25,9 +25,23 @@ INTERNAL_ERROR = 70  # EX_SOFTWARE: a bug of ours; 1 means findings
 COMMANDS = MappingProxyType(
     {
         "config": Entry("listenback.commands.config:app", "Show the settings and their origin."),
+        "demo": Entry(
+            "listenback.commands.demo:demo", "Simulate, stream, join and report, on this machine."
+        ),
+        "import": Entry(
+            "listenback.commands.imports:app", "Turn histories and tables into events."
+        ),
         "publish": Entry(
             "listenback.commands.publish:publish",
             "Merge what all workers published into one warehouse.duckdb.",
+        ),
+        "query": Entry(
+            "listenback.commands.query:query",
+            "Ask the published warehouse; reading never stops the worker.",
+        ),
+        "report": Entry(
+            "listenback.commands.report:report",
+            "Say which variant is better, how sure that is, and which judge saw it.",
         ),
         "simulate": Entry(
             "listenback.commands.simulate:simulate", "Make events whose truth is known."
