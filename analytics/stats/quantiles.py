@@ -85,7 +85,8 @@ def quantile_difference(
 
     Args: values of each arm, shape (n,); rng: seeded by the caller, so that the result repeats.
     Returns: in the values' unit; p is twice the smaller share of DRAWS_N bootstrap draws on one
-        side of 0, never below 2 / DRAWS_N. enough is False where an arm has fewer than 2 values or nothing varies.
+        side of 0, never below 2 / DRAWS_N. enough is False where an arm has fewer than 2 values or
+        nothing varies.
     Source: Schultzberg and Ankargren (2022), arXiv 2202.10992, algorithm 2.
     """
     quantile = float(_checked_q(q))
