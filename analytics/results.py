@@ -333,30 +333,21 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """One comparison beside the difference that a simulator planted, in the metric's unit.
+    """A comparison whose true difference is known, because the data was simulated.
 
-    fixed: the interval of a single look, which misses one time in twenty; always: the one that
-    holds at every look.
+    fixed: the interval of a single look; of twenty at 95 % one is expected to miss.
+    always: the one that holds at every look, on which verdicts are formed.
     """
 
     experiment: str
     treatment: str
     metric: str
     title: str
-    estimate: float
-    fixed: tuple[float, float]
-    always: tuple[float, float]
+    fixed: Estimate
+    always: Estimate
     truth: float
-
-    @property
-    def fixed_holds(self) -> bool:
-        """Whether the single-look interval contains the planted difference."""
-        return self.fixed[0] <= self.truth <= self.fixed[1]
-
-    @property
-    def always_holds(self) -> bool:
-        """Whether the interval of the verdict contains the planted difference."""
-        return self.always[0] <= self.truth <= self.always[1]
+    fixed_holds: bool
+    always_holds: bool
 
 
 @dataclass(frozen=True, slots=True)
