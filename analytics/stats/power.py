@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import optimize
 
 from analytics.stats import group_sequential as gst
 from analytics.stats import tails
@@ -48,6 +49,19 @@ class Target:
         return floats(
             tails.normal_upper_quantile(self.tail) - tails.normal_upper_quantile(self.power)
         )
+
+    @property
+    def drift(self) -> float:
+        """The same to the last digit: a two-sided test also rejects, rarely, on the wrong side."""
+        near = float(self.z_sum)
+        if self.alternative != "two-sided" or near <= 0:
+            return near
+        z = tails.normal_upper_quantile(self.tail)
+
+        def lack(drift: float) -> float:
+            return float(_power_at(floats(drift), z, "two-sided")) - self.power
+
+        return near if lack(0.0) >= 0 else float(optimize.brentq(lack, 0.0, near, xtol=1e-14))
 
 
 @dataclass(frozen=True)
@@ -95,8 +109,8 @@ def users_needed(
 
     Args: variances: per user, control and treatment; effect: absolute, not 0; inflation: what a
         sequential design costs (sequential_inflation). Rejections on the wrong side are not counted
-        on, as everywhere in print: at most a few parts in a million too many users. Source: normal approximation. Case
-        n-spotify-2succ-1guard.
+        on, as everywhere in print: at most a few parts in a million too many users.
+    Source: normal approximation. Case n-spotify-2succ-1guard.
     """
     needed = _spread(variances, shares) * np.square(target.z_sum / _nonzero(effect)) * inflation
     first, second = shares.fractions
