@@ -11,6 +11,7 @@ This is a short cut: a text of which it says no is merely looked at more closely
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -32,24 +33,28 @@ def is_compact(texts: pl.Series, found: pl.DataFrame, columns: tuple[Column, ...
     sent = [column for column in columns if found[column.wire].null_count() < found.height]
     if not sent:
         return pl.Series([False]).new_from_index(0, found.height)
-    # Each field is `"key":token` and a comma; the last has two brackets instead.
-    lengths = (
-        (pl.col(column.wire).str.len_bytes() + len(column.wire.encode()) + 4).fill_null(0)
-        for column in sent
-    )
-    is_plain = (_is_plain(pl.col(column.wire)) for column in sent if column.kind is Kind.REAL)
     told = found.select(
-        total=pl.sum_horizontal(lengths) + 1,
-        is_plain=pl.all_horizontal(pl.lit(value=True), *is_plain),
+        total=pl.sum_horizontal(_length(column.wire) for column in sent) + 1,
+        is_plain=pl.all_horizontal(
+            pl.lit(value=True), *(_is_plain(c.wire) for c in sent if c.kind is Kind.REAL)
+        ),
     )
     return (told["total"] == texts.str.len_bytes()) & told["is_plain"]
 
 
-def _is_plain(token: pl.Expr) -> pl.Expr:
+@cache
+def _length(name: str) -> pl.Expr:
+    """Of `"key":token` and a comma; the last field has none, but there are two brackets."""
+    return (pl.col(name).str.len_bytes() + len(name.encode()) + 4).fill_null(0)
+
+
+@cache
+def _is_plain(name: str) -> pl.Expr:
     """No shorter way to write this number exists.
 
     With an exponent, 100.0 is 1e2 and 0.001 is 1e-3; every other number is as short as it can be.
     """
+    token = pl.col(name)
     has_short_form = (
         token.str.contains("e", literal=True)
         | (token.str.ends_with("0.0") & (token.str.len_bytes() > 3))

@@ -1,4 +1,4 @@
-"""Rules that hold between the fields of an event, or between an event and its record.
+"""Rules that hold between the fields of an event.
 
 A rule is an expression over an accepted frame, so that it is written once: pydantic judges single
 fields, these judge the rest, each a whole batch at a time. A rule over nulls holds.
@@ -12,13 +12,9 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from streams.events.dead_letter import ErrorClass
-from streams.events.source import REASON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from streams.events.contract import Contract
-    from streams.events.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,68 +101,3 @@ HUMAN_LABEL_RULES: Final = (
     ),
     *SCORE_IN_RANGE,
 )
-
-
-def record_rules(contract: Contract, limits: Limits) -> tuple[Rule, ...]:
-    """What must hold between an event and its record: its columns `key` and `record_time_us`.
-
-    A record without a key is refused too: it lies in an arbitrary partition and would meet none of
-    the events it belongs to.
-    """
-    key = pl.coalesce(contract.key_fields).cast(pl.Binary)
-    behind_us = pl.col("record_time_us") - pl.col("event_time_us")
-    return (
-        Rule(
-            "key_mismatch",
-            contract.key_field,
-            f"the record's key must be the event's {', else '.join(contract.key_fields)}",
-            pl.col("key").eq_missing(key),
-        ),
-        Rule(
-            "event_in_future",
-            "event_time",
-            f"event_time lies more than {limits.future_max_us // 1_000} ms after the record's time",
-            behind_us >= -limits.future_max_us,
-        ),
-        Rule(
-            "late_beyond_horizon",
-            "event_time",
-            f"event_time lies more than {limits.horizon_us // 1_000} ms before the record's time",
-            behind_us <= limits.horizon_us,
-            ErrorClass.LATE_BEYOND_HORIZON,
-        ),
-    )
-
-
-def value_rules(limits: Limits) -> tuple[Rule, ...]:
-    """What must hold of a record's `value` before anyone reads it."""
-    size = pl.col("value").bin.size()
-    return (
-        Rule("value_null", None, "no value", pl.col("value").is_not_null(), ErrorClass.DECODE),
-        Rule("value_empty", None, "an empty value", size > 0, ErrorClass.DECODE),
-        Rule(
-            "message_too_large",
-            None,
-            f"more than {limits.message_bytes_max} bytes",
-            size <= limits.message_bytes_max,
-            ErrorClass.DECODE,
-        ),
-    )
-
-
-def broken(frame: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
-    """The rows that break a rule, each with the reason of the first: `row` and REASON columns.
-
-    Needs `row` and what the rules look at. Rows keep their order.
-    """
-    breaks = [
-        pl.when(~rule.holds.fill_null(value=True)).then(pl.lit(number, pl.Int32))
-        for number, rule in enumerate(rules)
-    ]
-    first = frame.select("row", number=pl.coalesce(breaks)).drop_nulls()
-    reasons = pl.DataFrame(
-        [(rule.error_class, rule.name, rule.reason, rule.field_path) for rule in rules],
-        schema=REASON,
-        orient="row",
-    )
-    return first.select("row", *(reasons[name].gather(first["number"]) for name in REASON))

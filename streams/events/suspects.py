@@ -6,6 +6,7 @@ nothing is. So a check may be stricter than the contract where that makes it fas
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -41,7 +42,7 @@ def beyond_limits(frame: pl.DataFrame, columns: Iterable[Column]) -> pl.Series:
     frame: the typed columns, completed.
     """
     checks = [
-        bad.fill_null(value=column.required)
+        bad
         for column in columns
         if column.required or frame[column.name].null_count() < frame.height
         for bad in _breaks(column)
@@ -49,8 +50,14 @@ def beyond_limits(frame: pl.DataFrame, columns: Iterable[Column]) -> pl.Series:
     return frame.select(bad=pl.any_horizontal(pl.lit(value=False), *checks))["bad"]
 
 
-def _breaks(column: Column) -> Iterator[pl.Expr]:
-    """What breaks a column's limits; null where the value is null."""
+@cache
+def _breaks(column: Column) -> tuple[pl.Expr, ...]:
+    """What breaks a column's limits; made once."""
+    return tuple(bad.fill_null(value=column.required) for bad in _conditions(column))
+
+
+def _conditions(column: Column) -> Iterator[pl.Expr]:
+    """Null where the value is null."""
     value = pl.col(column.name)
     if column.required:
         yield value.is_null()

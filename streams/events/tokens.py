@@ -51,10 +51,11 @@ def tokens(texts: pl.Series, contract: Contract) -> pl.DataFrame:
     """
     transform = f"json_transform(text, '{_spec(contract)}')"
     try:
-        return _run(f"SELECT unnest({transform}) FROM texts", texts)  # noqa: S608 - of our own names
+        found = _run(f"SELECT {transform} AS found FROM texts", texts)  # noqa: S608 - of our own names
     except duckdb.InvalidInputException:  # some text is no JSON: then look before each step
         careful = f"CASE WHEN json_valid(text) THEN {transform} END"
-        return _run(f"SELECT unnest({careful}) FROM texts", texts)  # noqa: S608 - of our own names
+        found = _run(f"SELECT {careful} AS found FROM texts", texts)  # noqa: S608
+    return found.unnest("found")
 
 
 def surplus(texts: pl.Series, *, nesting_max: int) -> pl.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -9,12 +10,13 @@ import polars as pl
 from streams.events.fields import OTHER, Kind
 from streams.events.instant_columns import instants_us
 
-_EMPTY_ARRAY: Final = "[]"
-_EMPTY_OBJECT: Final = "{}"
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.events.columns import Column
 
+_EMPTY_ARRAY: Final = "[]"
+_EMPTY_OBJECT: Final = "{}"
 _STRING: Final = r'"(?:[^"\\,][^"\\]*|,[^"\\]+)?"'
 _PLAIN_TEXTS: Final = rf"^\[(?:{_STRING}(?:,{_STRING})*)?\]$"
 _PLAIN_LABELS: Final = rf"^\{{(?:{_STRING}:{_STRING}(?:,{_STRING}:{_STRING})*)?\}}$"
@@ -33,71 +35,86 @@ def typed(found: pl.DataFrame, columns: tuple[Column, ...], *, has_escapes: bool
     Returns:
         Values that are of their type, not yet held against their limits.
     """
-    absent = {name for name, nulls_n in _null_counts(found).items() if nulls_n == found.height}
-    escaped = frozenset(
-        name
-        for name in set(found.columns) - absent
-        if has_escapes and found[name].str.contains("\\", literal=True).any()
-    )
-    shown = [_shown(column, found[column.wire], absent, escaped) for column in columns]
-    frame = found.with_columns(expression for expressions in shown for expression in expressions)
+    sent = [column for column in columns if found[column.wire].null_count() < found.height]
+    enums = {column.wire: ~_is_known(column) for column in sent if column.kind is Kind.ENUM}
+    unknown = _that_occur(found, enums)
+    escaped = _that_occur(found, {c.wire: _is_escaped(c.wire) for c in sent if has_escapes})
+    shown = {column: _absent(column) for column in columns}
+    for column in sent:
+        if column.kind is Kind.INSTANT:
+            shown[column] = (pl.lit(instants_us(found[column.wire])).alias(column.name),)
+        elif column.kind is Kind.LABELS:
+            shown[column] = (pl.lit(sorted_labels(found[column.wire])).alias(column.name),)
+        else:
+            shown[column] = _shown(column, column.wire in escaped, column.wire in unknown)
+    frame = found.with_columns(one for expressions in shown.values() for one in expressions)
     return frame.select(name for column in columns for name in column.frame_columns())
 
 
-def _null_counts(frame: pl.DataFrame) -> dict[str, int]:
-    return {column.name: column.null_count() for column in frame.get_columns()}
+def _that_occur(found: pl.DataFrame, conditions: Mapping[str, pl.Expr]) -> frozenset[str]:
+    """The names whose condition is true of some row."""
+    if not conditions:
+        return frozenset()
+    told = found.select(holds.any().alias(name) for name, holds in conditions.items())
+    return frozenset(name for name in told.columns if told[name].item())
 
 
-def _shown(
-    column: Column, found: pl.Series, absent: set[str], escaped: frozenset[str]
-) -> list[pl.Expr]:
-    """The expressions of one field's columns; a field that nobody sent costs nothing."""
-    if column.wire in absent:
-        return [pl.lit(None, dtype).alias(name) for name, dtype in column.frame_columns().items()]
-    value = _value(column, found, escaped).alias(column.name)
-    return [value] if column.kind is not Kind.ENUM else _enum(column, found, value)
+@cache
+def _absent(column: Column) -> tuple[pl.Expr, ...]:
+    """The columns of a field that nobody sent."""
+    return tuple(pl.lit(None, dtype).alias(name) for name, dtype in column.frame_columns().items())
 
 
-def _enum(column: Column, found: pl.Series, text: pl.Expr) -> list[pl.Expr]:
-    """An enum and its raw value, which nearly always is null."""
-    quoted = [f'"{value}"' for value in column.values]
-    if found.is_in([*quoted, None], nulls_equal=True).all():
-        return [text, pl.lit(None, pl.String).alias(column.raw_name)]
-    known = text.is_in(column.values)
-    value = pl.when(text.is_null() | known).then(text).otherwise(pl.lit(OTHER))
-    return [value.alias(column.name), pl.when(~known).then(text).alias(column.raw_name)]
+@cache
+def _is_known(column: Column) -> pl.Expr:
+    """Whether an enum's token is one of its values; null where there is none."""
+    return pl.col(column.wire).is_in([f'"{value}"' for value in column.values])
 
 
-def _value(column: Column, found: pl.Series, escaped: frozenset[str]) -> pl.Expr:
+@cache
+def _is_escaped(name: str) -> pl.Expr:
+    """Whether a token holds a string with escapes."""
+    token = pl.col(name)
+    return token.str.starts_with('"') & token.str.contains("\\", literal=True)
+
+
+@cache
+def _shown(column: Column, is_escaped: bool, is_unknown: bool) -> tuple[pl.Expr, ...]:  # noqa: FBT001 - cached by value
+    """The expressions of one field's columns, made once; what does not occur costs nothing."""
+    value = _value(column, is_escaped=is_escaped)
+    if column.kind is not Kind.ENUM:
+        return (value.alias(column.name),)
+    if not is_unknown:
+        return value.alias(column.name), pl.lit(None, pl.String).alias(column.raw_name)
+    known = value.is_in(column.values)
+    named = pl.when(value.is_null() | known).then(value).otherwise(pl.lit(OTHER))
+    return named.alias(column.name), pl.when(~known).then(value).alias(column.raw_name)
+
+
+def _value(column: Column, *, is_escaped: bool) -> pl.Expr:
     token = pl.col(column.wire)
     match column.kind:
         case Kind.WHOLE:
-            value = token.cast(pl.Int64, strict=False)
+            return token.cast(pl.Int64, strict=False)
         case Kind.REAL:
             number = token.cast(pl.Float64, strict=False)
-            value = pl.when(number.is_finite()).then(number)
+            return pl.when(number.is_finite()).then(number)
         case Kind.FLAG:
-            value = token.replace_strict({"true": True, "false": False}, default=None)
+            return token.replace_strict({"true": True, "false": False}, default=None)
         case Kind.TEXTS:
-            value = _texts(token)
-        case Kind.INSTANT:
-            value = pl.lit(instants_us(found))
-        case Kind.LABELS:
-            value = pl.lit(sorted_labels(found))
+            return _texts(token)
         case _:
-            value = _text(column.wire, escaped)
-    return value
+            return _text(column.wire, is_escaped=is_escaped)
 
 
-def _text(name: str, escaped: frozenset[str]) -> pl.Expr:
-    """The strings of a column of tokens. Escapes cost only columns that have some."""
+def _text(name: str, *, is_escaped: bool) -> pl.Expr:
+    """The strings of a column of tokens."""
     token = pl.col(name)
     text = pl.when(token.str.starts_with('"')).then(token.str.strip_chars('"'))
-    if name not in escaped:
+    if not is_escaped:
         return text
-    is_escaped = token.str.starts_with('"') & token.str.contains("\\", literal=True)
-    unescaped = pl.when(is_escaped).then(token).str.json_decode(pl.String)
-    return pl.when(is_escaped).then(unescaped).otherwise(text)
+    unescaped = pl.when(_is_escaped(name)).then(token).str.json_decode(pl.String)
+    return pl.when(_is_escaped(name)).then(unescaped).otherwise(text)
 
 
 def _texts(token: pl.Expr) -> pl.Expr:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import polars as pl
@@ -13,7 +14,7 @@ from streams.events.contracts import (
     JUDGE_SCORE,
     LISTEN,
 )
-from streams.events.decode import REJECTED, SOURCE, Limits, decode
+from streams.events.decode import REJECTED, SOURCE, Limits, decode, decode_all
 from streams.events.examples import encode_example
 from streams.events.fields import ID_CHARS_MAX
 from streams.events.identity import evaluator_epoch
@@ -267,3 +268,24 @@ def test_the_cut_of_batches_does_not_matter():
     once, pieces = decode(whole, LISTEN, LIMITS), [decode(part, LISTEN, LIMITS) for part in parts]
     assert pl.concat([piece.accepted for piece in pieces]).equals(once.accepted)
     assert pl.concat([piece.rejected for piece in pieces]).equals(once.rejected)
+
+
+def test_batches_of_several_shards_are_read_at_once_as_each_alone():
+    header = (("ce_source", b"//header"),)
+    values = [without(LISTEN), without(LISTEN, "source"), b"{", b"", without(LISTEN, "source")]
+    parts = [
+        batch_of(LISTEN, values, headers=[header] * 5),
+        batch_of(LISTEN, []),
+        dataclasses.replace(batch_of(LISTEN, values), shard=1),
+        dataclasses.replace(
+            batch_of(LISTEN, values[::-1], headers=[header, (), (), (), ()]), shard=0
+        ),
+    ]
+    together, alone = decode_all(parts, LISTEN, LIMITS), [decode(p, LISTEN, LIMITS) for p in parts]
+    assert together.accepted["shard"].to_list() == [3, 3, 3, 1, 0, 0]
+    assert together.accepted.equals(pl.concat([one.accepted for one in alone]))
+    assert together.rejected.equals(pl.concat([one.rejected for one in alone]))
+
+
+def test_no_batches_are_an_empty_batch():
+    assert decode_all([], LISTEN, LIMITS).accepted.schema == {**SOURCE, **LISTEN.schema}
