@@ -15,7 +15,7 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 from aiokafka import AIOKafkaProducer
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from aiokafka.producer.message_accumulator import BatchBuilder
 
     from streams.settings import Settings
+
+T = TypeVar("T")
 
 BATCH_BYTES = 256 << 10
 """Bytes of a record batch; from 256 KiB on the rate no longer grows."""
@@ -145,6 +147,7 @@ class BulkProducer:
             max_batch_size=BATCH_BYTES,
             max_request_size=BATCH_BYTES * UNACKNOWLEDGED_BATCHES_MAX,
             request_timeout_ms=int(DELIVERY_WAIT_MAX_S * 1_000),
+            **self._settings.kafka_security().client_options(),
         )
         try:
             await client.start()
@@ -215,7 +218,7 @@ class BulkProducer:
             "what came twice is counted as duplicate.",
         )
 
-    def _call(self, work: Coroutine[Any, Any, Any], wait_max_s: float) -> Any:  # noqa: ANN401
+    def _call(self, work: Coroutine[Any, Any, T], wait_max_s: float) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(wait_max_s)
 
     def _end_loop(self) -> None:

@@ -55,6 +55,7 @@ class Producer:
                 request_timeout_ms=int(DELIVERY_WAIT_MAX_S * 500),
                 max_request_size=settings.message_bytes_max * 2 + UNSENT_BYTES_MAX,
                 allow_auto_create_topics=False,
+                **settings.kafka_security().client_options(),
             )
         except KafkaError as error:
             raise self._lost(error, sent_n=0, asked_n=0) from error

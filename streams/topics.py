@@ -87,27 +87,28 @@ def require_broker(bootstrap: str) -> None:
 
 
 @contextlib.contextmanager
-def admin(bootstrap: str) -> Iterator[KafkaAdminClient]:
+def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An admin client. What Kafka refuses leaves as TransientError."""
-    require_broker(bootstrap)
+    require_broker(settings.bootstrap)
     try:
         with KafkaAdminClient(
-            bootstrap_servers=bootstrap.split(","),
+            bootstrap_servers=settings.bootstrap.split(","),
             bootstrap_timeout_ms=int(ANSWER_WAIT_MAX_S * 1_000),
             request_timeout_ms=int(REQUEST_WAIT_MAX_S * 1_000),
+            **settings.kafka_security().client_options(),
         ) as client:
             yield client
     except KafkaError as error:
         raise TransientError(
             f"the broker refused or did not answer: {type(error).__name__}: {error}.",
-            where=bootstrap,
+            where=settings.bootstrap,
             todo="Look at `listenback doctor`, then try again.",
         ) from error
 
 
 def partition_counts(settings: Settings) -> dict[str, int]:
     """Partitions of each of our topics that exists. Raises TransientError."""
-    with admin(settings.bootstrap) as client:
+    with admin(settings) as client:
         return _counts(client, all_names(settings))
 
 
@@ -127,7 +128,7 @@ def create_topics(settings: Settings, *, replication_n: int = 1) -> tuple[str, .
 
     Returns: the names created, none if all were there. Raises TransientError, IntegrityError.
     """
-    with admin(settings.bootstrap) as client:
+    with admin(settings) as client:
         there = _counts(client, all_names(settings))
         joined = [count for name, count in there.items() if name in joined_names(settings)]
         partitions_n = max(joined, default=settings.partitions_n)
@@ -175,7 +176,7 @@ def check_counts(settings: Settings, counts: Mapping[str, int]) -> int:
 
 def partition_states(settings: Settings) -> tuple[PartitionState, ...]:
     """Every partition of our topics that exist, in order. Raises TransientError."""
-    with admin(settings.bootstrap) as client:
+    with admin(settings) as client:
         counts = _counts(client, all_names(settings))
         tps = [TopicPartition(name, p) for name, count in counts.items() for p in range(count)]
         begin = client.list_partition_offsets(dict.fromkeys(tps, OffsetSpec.EARLIEST))

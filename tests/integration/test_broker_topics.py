@@ -34,7 +34,7 @@ def test_all_topics_are_created_with_the_same_count_and_only_once(make_settings)
 
 def test_a_missing_topic_is_created_like_those_that_are_there(make_settings):
     settings = make_settings(partitions_n=3)
-    with admin(settings.bootstrap) as client:
+    with admin(settings) as client:
         client.create_topics({joined_names(settings)[0]: {"num_partitions": 5}})
     create_topics(settings)
     assert check_topics(settings) == 5
@@ -49,7 +49,7 @@ def test_topics_that_are_missing_are_named_with_the_command_that_makes_them(make
 @pytest.mark.parametrize("work", [check_topics, create_topics])
 def test_unequal_partition_counts_stop_everything(make_settings, work):
     settings = make_settings()
-    with admin(settings.bootstrap) as client:
+    with admin(settings) as client:
         counts = dict.fromkeys(all_names(settings), 4) | {settings.topic("feedback"): 2}
         client.create_topics({name: {"num_partitions": n} for name, n in counts.items()})
     with pytest.raises(IntegrityError, match=r"exposures has 4, .*feedback has 2") as caught:
