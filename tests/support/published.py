@@ -42,10 +42,9 @@ class Published:
         frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows))
         if frame.is_empty():
             return
-        filled = {"shard": 0} if "shard" not in frame.columns else {}
-        if table == "unit_day_sum":
-            filled |= {name: 0 for name in SUMS if name not in frame.columns}
-        frame = frame.with_columns(**{name: pl.lit(value) for name, value in filled.items()})
+        zeros = ("shard", *SUMS) if table == "unit_day_sum" else ("shard",)
+        filled = {n: pl.col(n).fill_null(0) if n in frame else pl.lit(0) for n in zeros}
+        frame = frame.with_columns(**filled)
         self._con.register("rows_to_insert", frame)
         self._con.execute(f"INSERT INTO {table} BY NAME FROM rows_to_insert")
         self._con.unregister("rows_to_insert")
@@ -54,13 +53,15 @@ class Published:
         """Rows of unit_day; `day` as an integer counts from DAY_0; nulls become 0."""
         frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows))
         defaults = {"experiment_id": "e", "unit_type": "user", "day": 0}
-        absent = {name: pl.lit(value) for name, value in defaults.items() if name not in frame}
-        frame = frame.with_columns(**absent)
+        given = {
+            name: pl.col(name).fill_null(value) if name in frame else pl.lit(value)
+            for name, value in defaults.items()
+        }
+        frame = frame.with_columns(**given)
         if frame.schema["day"].is_integer():
             day = pl.lit(DAY_0) + pl.duration(days=pl.col("day"))
             frame = frame.with_columns(day.cast(pl.Date).alias("day"))
-        sums = [name for name in SUMS if name in frame.columns]
-        self.insert("unit_day_sum", frame.with_columns(pl.col(sums).fill_null(0)))
+        self.insert("unit_day_sum", frame)
 
     def reach(self, day: int) -> None:
         """Let the data have come to noon of DAY_0 + day: one shard, all topics balanced."""
@@ -79,3 +80,81 @@ class Published:
     def close(self) -> None:
         """Let readers in."""
         self._con.close()
+
+
+CATALOG_HEAD = """
+fact_tables:
+  - name: factTables/exposed
+    display_name: Exposed
+    table: unit_day
+    timestamp_column: day
+    entities: [{entity: unit, column: unit_id}]
+    measures:
+      - {display_name: exposures, column: exposures_n}
+      - {display_name: starts, column: starts_n}
+      - {display_name: early_skips, column: early_skips_n}
+      - {display_name: net_saves, column: saves_n - unsaves_n}
+      - {display_name: plays, column: streams_30s_n}
+      - {display_name: minutes, column: ms_played / 60000}
+  - name: factTables/all
+    display_name: All
+    table: unit_day
+    timestamp_column: day
+    x-activity: all
+    entities: [{entity: user, column: unit_id}]
+    measures:
+      - {display_name: starts, column: starts_n}
+      - {display_name: active_days, column: starts_n > 0}
+measurements:
+"""
+
+
+def metric_yaml(
+    name: str,
+    body: str,
+    *,
+    window: str = "type: open",
+    table: str = "exposed",
+    direction: str = "increase",
+    more: str = "",
+) -> str:
+    """One measurement with one metric of the same name."""
+    entity = "user" if table == "all" else "unit"
+    return f"""
+  - name: measurements/{name}
+    display_name: {name}
+    fact_table: factTables/{table}
+    entity: {entity}
+    {body}
+    metrics:
+      - name: metrics/{name}
+        display_name: {name}
+        measurement_window: {{{window}}}
+        preferred_direction: {direction}
+        {more}
+"""
+
+
+def sum_of(measure: str) -> str:
+    """A mean per unit."""
+    return f"{{measure: {measure}, operation: sum}}"
+
+
+def mean_body(measure: str, extra: str = "") -> str:
+    """The body of a mean, or with a threshold of a proportion."""
+    return f"measure: {measure}\n    operation: sum\n    {extra}"
+
+
+def ratio_body(numerator: str, denominator: str) -> str:
+    """The body of a ratio."""
+    return f"numerator: {sum_of(numerator)}\n    denominator: {sum_of(denominator)}"
+
+
+def config_of(folder: Path, metrics: Iterable[str], experiment: str = "") -> Path:
+    """A configuration directory with these metrics and at most one experiment."""
+    (folder / "metrics").mkdir(parents=True, exist_ok=True)
+    (folder / "experiments").mkdir(exist_ok=True)
+    (folder / "metrics" / "all.yaml").write_text(CATALOG_HEAD + "".join(metrics))
+    if experiment:
+        (folder / "experiments" / "one.yaml").write_text(experiment)
+    return folder

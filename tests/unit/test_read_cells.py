@@ -1,0 +1,82 @@
+"""Moments read in one scan, against numpy."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+
+from analytics.cells import Units, moments_of, read_cells
+
+
+def cells_of(frame: pl.DataFrame, *vectors: tuple[str, ...], threads: int = 2):
+    con = duckdb.connect()
+    con.execute(f"SET threads = {threads}")
+    con.register("units", frame)
+    return read_cells(con, Units("units"), group=("arm",), vectors=vectors)
+
+
+def random_units(seed: int, n: int, offset: int) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-50, 50, n)
+    y = x + rng.integers(-20, 20, n)
+    return pl.DataFrame({"arm": rng.integers(0, 3, n), "y": y + offset, "x": x - offset})
+
+
+@pytest.mark.parametrize("offset", [0, 100_000_000, 10**14])
+def test_moments_are_exact_at_any_offset(offset):
+    frame = random_units(1, 5_000, offset)
+    for (arm,), cell in cells_of(frame, ("y", "x")).items():
+        values = frame.filter(pl.col("arm") == arm).select("y", "x").to_numpy()
+        # The oracle needs no digits beyond 53 bits once the offset is gone.
+        plain = (values - np.array([offset, -offset])).astype(float)
+        apart = plain - plain.mean(axis=0)
+        found = moments_of([cell], ("y", "x"), (1.0, 1.0))
+        assert found.n == len(values)
+        np.testing.assert_allclose(found.m2, apart.T @ apart, rtol=1e-12)
+        np.testing.assert_allclose(
+            found.mean, plain.mean(axis=0) + np.array([offset, -offset]), rtol=1e-15
+        )
+
+
+def test_row_order_and_threads_change_no_bit():
+    frame = random_units(2, 60_000, 10**8)
+    first = cells_of(frame, ("y", "x"), threads=1)
+    again = cells_of(frame.sample(fraction=1, shuffle=True, seed=3), ("y", "x"), threads=2)
+    assert first == again
+
+
+def test_cells_merge_to_what_one_big_cell_gives():
+    frame = random_units(4, 3_000, 7)
+    apart = moments_of(list(cells_of(frame, ("y", "x")).values()), ("y", "x"), (1.0, 1.0))
+    whole = cells_of(frame.with_columns(arm=pl.lit(0)), ("y", "x"))[(0,)]
+    together = moments_of([whole], ("y", "x"), (1.0, 1.0))
+    np.testing.assert_allclose(apart.m2, together.m2, rtol=1e-14)
+    np.testing.assert_allclose(apart.mean, together.mean, rtol=1e-15)
+
+
+def test_scales_divide_means_and_products():
+    frame = pl.DataFrame({"arm": [0, 0, 0], "y": [60_000, 120_000, 180_000], "x": [1, 2, 3]})
+    found = moments_of([cells_of(frame, ("y", "x"))[(0,)]], ("y", "x"), (60_000.0, 1.0))
+    np.testing.assert_allclose(found.mean, [2.0, 2.0])
+    np.testing.assert_allclose(found.m2, [[2.0, 2.0], [2.0, 2.0]])
+
+
+def test_products_beyond_64_bits_do_not_overflow():
+    big = 4_000_000_000_000
+    frame = pl.DataFrame({"arm": [0, 0], "y": [-big, big]})
+    found = moments_of([cells_of(frame, ("y",))[(0,)]], ("y",), (1.0,))
+    assert found.m2[0, 0] == 2.0 * big**2
+
+
+def test_a_cell_without_units_is_empty_and_not_nan():
+    found = moments_of([], ("y", "x"), (1.0, 1.0))
+    assert found.n == 0
+    assert not found.mean.any()
+
+
+def test_a_column_may_stand_in_several_vectors():
+    frame = random_units(5, 100, 0).with_columns(arm=pl.lit(0))
+    cell = cells_of(frame, ("y", "x"), ("y",), ("x", "y"))[(0,)]
+    assert set(cell.products) == {("y", "y"), ("x", "y"), ("x", "x")}
