@@ -12,9 +12,12 @@ import numpy as np
 
 from analytics.stats import tails
 from analytics.stats.checks import check_alpha, floats
+from analytics.stats.group_sequential import crossing_chances, equal_looks, spending_bounds
 from analytics.stats.interval import Interval, Sizes, normal_reference, wald
 from analytics.stats.means import difference_se
+from analytics.stats.ppi import tuned_lam
 from analytics.stats.score import score_limits
+from analytics.stats.spending import spent
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -94,3 +97,41 @@ def _variance_statsmodels(control: Arm, treatment: Arm, delta: ArrayLike) -> Flo
     fit_c = 2 * p * np.cos(angle) - b / (3 * total)
     fit_t = fit_c + delta
     return floats(np.maximum(fit_t * (1 - fit_t) / n_t + fit_c * (1 - fit_c) / n_c, 0.0))
+
+
+def ppi_p_unclipped(labelled: Moments, unlabelled: Marginal, *, null: float) -> FloatArray:
+    """ppi_py 0.2.3 ppi_mean_pval(lam=None): a p-value of an unclipped lam, two-sided.
+
+    Its interval clips lam to 0..1, its p-value does not: they contradict. Use ppi.ppi_interval.
+    Case ppi-lambda-clip-trap.
+    """
+    lam = tuned_lam(labelled, unlabelled)
+    rest = labelled.linear(np.stack([np.ones_like(lam), -lam], axis=-1))
+    se2 = lam**2 * unlabelled.m2 / unlabelled.n**2 + rest.m2 / rest.n**2
+    return tails.normal_two_sided((rest.mean + lam * unlabelled.mean - null) / np.sqrt(se2))
+
+
+def nominal_spend_type_one(looks: int, *, alpha: float = 0.05) -> float:
+    """expan: the chance to err if the cumulative O'Brien-Fleming spend is each look's level.
+
+    Case expan-obf-inflation; use group_sequential.spending_bounds.
+    """
+    t = equal_looks(looks)
+    level = spent(t, alpha=alpha, spending="obrien-fleming", sides=1)
+    z = np.minimum(tails.normal_upper_quantile(level / 2), 8.0)
+    return crossing_chances(t, z).ever
+
+
+def last_look_forever_type_one(planned: int, looks: int, *, alpha: float = 0.05) -> float:
+    """spotify-confidence past the planned size: every further look is "the last look" again.
+
+    Boundaries at looks 1..looks when the final sample is taken as max(observed, planned), with
+    the power-2 spending that it uses: look k past the plan is held to the last boundary of an
+    equally spaced k-look plan. Use overrun.monitoring_bounds.
+    """
+    inside = spending_bounds(equal_looks(planned), alpha=alpha, spending="power")
+    after = [
+        spending_bounds(equal_looks(k), alpha=alpha, spending="power")[-1]
+        for k in range(planned + 1, looks + 1)
+    ]
+    return crossing_chances(np.arange(1.0, looks + 1), np.append(inside, after)).ever
