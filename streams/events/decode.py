@@ -9,7 +9,7 @@ CloudEvents headers.
 from __future__ import annotations
 
 from itertools import chain, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from streams.events.cloud_events import Header
     from streams.events.contract import Contract
+
+READ_ROWS_MAX: Final = 65_536
+"""Rows read at once: reading takes several times the memory of what is read."""
 
 __all__ = ["REJECTED", "SOURCE", "Batch", "Decoded", "Limits", "decode", "decode_all"]
 
@@ -49,7 +52,7 @@ def decode_all(batches: Sequence[Batch], contract: Contract, limits: Limits) -> 
     headers = _headers(batches)
     unreadable = value_rules(limits).broken(records)
     readable = _without(records, unreadable)
-    frame, is_suspect = read(readable, headers, contract, nesting_max=limits.nesting_max)
+    frame, is_suspect = _read(readable, headers, contract, limits)
     rows = readable.drop("value").hstack(frame)
     refused = unreadable.clear()
     if is_suspect.any():
@@ -94,6 +97,19 @@ def _headers(batches: Sequence[Batch]) -> Sequence[Sequence[Header]]:
     if not any(batch.headers for batch in batches):
         return ()
     return list(chain.from_iterable(batch.headers or repeat((), len(batch)) for batch in batches))
+
+
+def _read(
+    readable: pl.DataFrame,
+    headers: Sequence[Sequence[Header]],
+    contract: Contract,
+    limits: Limits,
+) -> tuple[pl.DataFrame, pl.Series]:
+    """What `read` says of all rows, asked a bounded number at a time."""
+    starts = range(0, max(readable.height, 1), READ_ROWS_MAX)
+    slices = (readable.slice(start, READ_ROWS_MAX) for start in starts)
+    told = [read(rows, headers, contract, nesting_max=limits.nesting_max) for rows in slices]
+    return pl.concat([frame for frame, _ in told]), pl.concat([suspect for _, suspect in told])
 
 
 def _explained(

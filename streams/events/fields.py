@@ -26,7 +26,9 @@ LIST_ITEMS_MAX: Final = 1_000
 MS_MAX: Final = 366 * 86_400_000
 COUNT_MAX: Final = 1_000_000_000_000
 VALUE_MAX: Final = 1e6
-SCORE_MAX: Final = 1e9
+SCORE_MAX: Final = 1e6
+SAMPLING_PROB_MIN: Final = 1e-6
+"""Rarer than one in a million is no sampling plan, and its weight would drown all others."""
 OTHER: Final = "other"
 """What an enum value that this version does not know becomes; `<field>_raw` keeps it."""
 
@@ -96,6 +98,7 @@ Millis = Annotated[int, Ge(0), Le(MS_MAX), Kind.WHOLE]
 MillisSome = Annotated[int, Ge(1), Le(MS_MAX), Kind.WHOLE]
 Polarity = Annotated[int, Ge(-1), Le(1), Kind.WHOLE]
 Probability = Annotated[float, Ge(0.0), Le(1.0), Kind.REAL]
+SamplingProbability = Annotated[float, Ge(SAMPLING_PROB_MIN), Le(1.0), Kind.REAL]
 PositiveProbability = Annotated[float, Gt(0.0), Le(1.0), Kind.REAL]
 """A probability to divide by."""
 Value = Annotated[float, Ge(-VALUE_MAX), Le(VALUE_MAX), Kind.REAL]

@@ -14,8 +14,8 @@ from streams.events.fields import (
     Flag,
     Id,
     Millis,
-    PositiveProbability,
     Probability,
+    SamplingProbability,
     Score,
     Text,
 )
@@ -70,8 +70,8 @@ class JudgeScore(Event):
     )
     repeat_idx: Count | None = Field(None, description="Which repetition, from 0")
     is_anchor: Flag | None = Field(None, description="Of the frozen reference set")
-    sampling_prob: PositiveProbability | None = Field(
-        None, description="Probability with which this generation was judged, (0, 1]"
+    sampling_prob: SamplingProbability | None = Field(
+        None, description="Probability with which this generation was judged, [1e-6, 1]"
     )
     sampling_reason: SamplingReason | None = Field(None, description="Why it was judged")
     shadow: Flag | None = Field(None, description="Of a judge on trial")

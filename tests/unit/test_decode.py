@@ -289,3 +289,16 @@ def test_batches_of_several_shards_are_read_at_once_as_each_alone():
 
 def test_no_batches_are_an_empty_batch():
     assert decode_all([], LISTEN, LIMITS).accepted.schema == {**SOURCE, **LISTEN.schema}
+
+
+def test_more_rows_than_are_read_at_once_are_read_in_turn(monkeypatch):
+    header = (("ce_source", b"//header"),)
+    values = [without(LISTEN, ms_played=n) if n % 5 else b"{" for n in range(45)]
+    values += [without(LISTEN, "source")]
+    batch = batch_of(LISTEN, values, headers=[*[()] * 45, header])
+    whole = decode(batch, LISTEN, LIMITS)
+    monkeypatch.setattr(decoder, "READ_ROWS_MAX", 10)
+    parts = decode(batch, LISTEN, LIMITS)
+    assert parts.accepted.equals(whole.accepted)
+    assert parts.rejected.equals(whole.rejected)
+    assert whole.accepted.height == 37
