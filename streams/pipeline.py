@@ -17,7 +17,7 @@ from streams.engine import books
 from streams.engine.rules import Rules
 from streams.errors import ConfigError
 from streams.events.contracts import CONTRACTS
-from streams.events.decode import Limits, decode
+from streams.events.decode import Limits, decode_all
 from streams.events.topics import JOINED_TOPICS, Topic
 from streams.flush import Arrived, commit
 from streams.settings import DAY_US
@@ -35,12 +35,15 @@ if TYPE_CHECKING:
     from streams.sink import DeadLetter, TopicShard
 
 SECOND_US = 1_000_000
+DECODE_ROWS = 20_000
+"""Messages of a topic worth a call of the decoder before the flush needs them."""
 
 
 @dataclass(slots=True)
 class _Buffer:
     """What came since the last flush."""
 
+    undecoded: dict[Topic, list[Batch]] = field(default_factory=dict)
     accepted: dict[Topic, list[pl.DataFrame]] = field(default_factory=dict)
     rejected: dict[Topic, list[pl.DataFrame]] = field(default_factory=dict)
     read: list[tuple[str, int, int, int, int]] = field(default_factory=list)
@@ -93,21 +96,30 @@ class Pipeline:
         return dict(self._next)
 
     def add(self, batch: Batch) -> None:
-        """Decode a batch into the buffer; what lies below the offsets of record is dropped."""
+        """Take a batch into the buffer; what lies below the offsets of record is dropped."""
         key = (batch.topic, batch.shard)
         fresh = batch.starting_at(self._next[key])
         if not len(fresh):
             return
         topic = Topic(batch.topic)
-        decoded = decode(fresh, CONTRACTS[topic], self._limits)
-        assert decoded.accepted.height + decoded.rejected.height == len(fresh), "balance"
-        self._buffer.accepted.setdefault(topic, []).append(decoded.accepted)
-        if decoded.rejected.height:
-            self._buffer.rejected.setdefault(topic, []).append(decoded.rejected)
         self._next[key] = fresh.offsets[-1] + 1
         newest_us = max(fresh.record_times_ms) * 1_000
         self._buffer.read.append((batch.topic, batch.shard, self._next[key], len(fresh), newest_us))
         self._buffer.rows_n += len(fresh)
+        waiting = self._buffer.undecoded.setdefault(topic, [])
+        waiting.append(fresh)
+        if sum(map(len, waiting)) >= DECODE_ROWS:
+            self._decode(topic)
+
+    def _decode(self, topic: Topic) -> None:
+        """Decode what waits of a topic; a call costs as much as some hundred messages."""
+        batches = self._buffer.undecoded.pop(topic)
+        decoded = decode_all(batches, CONTRACTS[topic], self._limits)
+        rows_n = decoded.accepted.height + decoded.rejected.height
+        assert rows_n == sum(map(len, batches)), "each message is accepted or rejected"
+        self._buffer.accepted.setdefault(topic, []).append(decoded.accepted)
+        if decoded.rejected.height:
+            self._buffer.rejected.setdefault(topic, []).append(decoded.rejected)
 
     def rows_buffered(self) -> int:
         """Messages that wait for the next flush."""
@@ -116,6 +128,8 @@ class Pipeline:
     def flush(self) -> Flushed:
         """Dedupe, join, move windows and commit with the offsets, in one transaction."""
         started_ms = monotonic_ms()
+        for topic in list(self._buffer.undecoded):
+            self._decode(topic)
         buffer, self._buffer = self._buffer, _Buffer()
         read = pl.DataFrame(buffer.read, schema=books.READ, orient="row")
         arrived = Arrived(buffer.accepted, buffer.rejected, read)
