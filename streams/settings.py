@@ -49,6 +49,12 @@ class Settings(BaseModel):
         "", pattern=r"^[A-Za-z0-9._-]*$", description="Put before every topic name"
     )
     partitions_n: int = Field(4, ge=1, le=10_000, description="Partitions of each input topic")
+    session_timeout_s: float = Field(
+        10.0, ge=0.5, description="Without a sign of life for so long, a worker loses its shards"
+    )
+    rebalance_timeout_s: float = Field(
+        60.0, ge=0.5, description="How long the group waits for a worker to flush, seconds"
+    )
     security_protocol: Protocol = Field("PLAINTEXT", description="How to speak to the brokers")
     sasl_mechanism: Mechanism | None = Field(
         None, description="How to log in, with a SASL_* protocol"

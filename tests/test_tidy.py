@@ -168,3 +168,9 @@ def test_a_command_s_help_opens_with_a_sentence_and_shows_an_example(path, comma
 def test_each_option_of_a_command_says_what_it_does(path, command):
     silent = [parameter.name for parameter in command.params if not parameter.help]
     assert silent == [], path
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=PATHS)
+def test_only_settings_are_read_from_the_environment(path, command):
+    bound = [parameter.name for parameter in command.params if parameter.envvar]
+    assert bound == [], f"{path}: make it a field of Settings, so that `config show` knows it"
