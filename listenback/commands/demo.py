@@ -53,7 +53,7 @@ def demo(
     Examples:
       listenback demo
       listenback demo --events 1000000 --seed 7 --out big-demo
-      listenback query --data-dir demo/data "select * from window_aggregate limit 5"
+      listenback query --data-dir demo/data "FROM window_aggregate LIMIT 5"
     """
     # What this loads (Kafka clients, DuckDB) takes two seconds; `--help` needs none of it.
     from listenback.demo import clear, stream  # noqa: PLC0415 - see the line above
