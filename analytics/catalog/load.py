@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -110,7 +111,7 @@ def _explained(document: Document, found: ErrorDetails, keys: frozenset[str]) ->
         message = f"{value!r} is no text: put it in quotes"
     elif kind == "literal_error":
         expected = str(found.get("ctx", {}).get("expected", ""))
-        hint = did_you_mean(str(value), [word.strip(" '") for word in expected.split(",")])
+        hint = did_you_mean(str(value), re.findall("'([^']+)'", expected))
         message = f"must be {expected}, not {value!r}. {hint}".rstrip()
     elif not isinstance(value, dict | list):
         message = f"{message[0].lower()}{message[1:]} (it is {value!r})"

@@ -39,7 +39,7 @@ class Published:
 
     def insert(self, table: str, rows: Iterable[Mapping[str, Any]] | pl.DataFrame) -> None:
         """Rows by column name; what is not named is null, sums are 0, the shard is 0."""
-        frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows))
+        frame = _frame(rows)
         if frame.is_empty():
             return
         zeros = ("shard", *SUMS) if table == "unit_day_sum" else ("shard",)
@@ -51,7 +51,7 @@ class Published:
 
     def unit_days(self, rows: Iterable[Mapping[str, Any]] | pl.DataFrame) -> None:
         """Rows of unit_day; `day` as an integer counts from DAY_0; nulls become 0."""
-        frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows))
+        frame = _frame(rows)
         defaults = {"experiment_id": "e", "unit_type": "user", "day": 0}
         given = {
             name: pl.col(name).fill_null(value) if name in frame else pl.lit(value)
@@ -80,6 +80,13 @@ class Published:
     def close(self) -> None:
         """Let readers in."""
         self._con.close()
+
+
+def _frame(rows: Iterable[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
+    """Rows as a frame; a column may first appear in any row."""
+    if isinstance(rows, pl.DataFrame):
+        return rows
+    return pl.DataFrame(list(rows), infer_schema_length=None)
 
 
 CATALOG_HEAD = """
