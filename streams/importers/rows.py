@@ -28,8 +28,7 @@ FAILURES_MAX: Final = 100
 ID_CHARS: Final = 32
 KEEP: Final = "_keep"
 SCHEMA_VERSION: Final = "1-0-0"
-CLOSING: Final = "schema_version"
-"""The last field of every message: never null."""
+VERSION: Final = "schema_version"
 READ_AS: Final = {
     Kind.TEXT: "text",
     Kind.ENUM: "text",
@@ -202,8 +201,11 @@ def _written(wire: pl.DataFrame, block: Block) -> pl.DataFrame:
     """ROW, key, value and event_time of each row."""
     keys = [name for name in block.contract.key_fields if name in wire.columns]
     version = pl.lit(SCHEMA_VERSION)
-    if CLOSING in wire.columns:
-        version = pl.coalesce(CLOSING, version)
-    value = encoded(wire.select(pl.exclude(ROW, CLOSING), version.alias(CLOSING)))
+    if VERSION in wire.columns:
+        version = pl.coalesce(VERSION, version)
+    # Anything that comes from the table may be absent in some row; the version never is.
+    value = encoded(
+        wire.select(pl.exclude(ROW, VERSION), version.alias(VERSION)), set(wire.columns) - {VERSION}
+    )
     key = pl.coalesce(keys).cast(pl.Binary)
     return wire.select(ROW, "event_time", key=key).with_columns(value=value)

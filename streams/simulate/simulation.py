@@ -76,7 +76,10 @@ class Simulation:
     def _good(self, delivery: Delivery, row: Ints) -> pl.DataFrame:
         frame = wire.fields(delivery.topic, self.names, row, delivery.offline[row])
         return pl.DataFrame(
-            {"key": wire.keys(delivery.topic, frame), "value": encoded(frame)},
+            {
+                "key": wire.keys(delivery.topic, frame),
+                "value": encoded(frame, wire.SOMETIMES[delivery.topic]),
+            },
             schema={"key": pl.Binary, "value": pl.Binary},
         )
 

@@ -17,7 +17,7 @@ from streams.simulate.population import COUNTRIES, PLATFORMS
 from streams.simulate.reactions import ACTIONS, NEGATIVE, TAKING_BACK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,6 +29,23 @@ ARTISTS_N = 400
 GENRES = ("house", "ambient", "indie", "hip-hop", "latin", "jazz")
 INTENTS = ("workout", "focus", "party", "sleep")
 SCHEMA_VERSION = "1-0-0"
+SOMETIMES: Mapping[Topic, frozenset[str]] = {
+    Topic.EXPOSURES: frozenset(),
+    Topic.LISTENS: frozenset(
+        {
+            "generation_id",
+            "exposure_id",
+            "offline_timestamp",
+            "ms_content_unique",
+            "skipped",
+            "track_uri",
+        }
+    ),
+    Topic.FEEDBACK: frozenset({"playback_id", "value", "value_text", "position_ms"}),
+    Topic.JUDGE_SCORES: frozenset({"score_value", "error_type"}),
+    Topic.HUMAN_LABELS: frozenset({"other_generation_id", "preference", "score_value"}),
+}
+"""The fields of each topic that not every message has."""
 PLAYER = "//app/player"
 JUDGES = "//judges/runner"
 ANNOTATION = "//annotation/desk"

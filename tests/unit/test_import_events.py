@@ -282,14 +282,17 @@ def test_a_column_that_is_not_there_is_named_with_a_hint(tmp_path, mapping):
 
 def test_how_the_file_is_cut_changes_nothing(tmp_path, mapping, monkeypatch):
     rows = [{**ROWS[n % 3], "ms": n} for n in range(500)]
-    whole = imported(table(tmp_path, "jsonl", rows), mapping())[0].values(Topic.LISTENS)
+    rows[50]["title"] = "one of the few"
+    path = mapping(MAPPING.replace("ms_played: ms", "ms_played: ms, track_uri: title"))
+    rows[0]["title"] = None
+    whole = imported(table(tmp_path, "jsonl", rows), path)[0].records(Topic.LISTENS)
     monkeypatch.setattr(tables, "ROWS_MAX", 7)
-    assert imported(tmp_path / "plays.jsonl", mapping())[0].values(Topic.LISTENS) == whole
-    csv_whole = imported(table(tmp_path, "csv", rows), mapping())[0].values(Topic.LISTENS)
+    assert imported(tmp_path / "plays.jsonl", path)[0].records(Topic.LISTENS).equals(whole)
+    csv_whole = imported(table(tmp_path, "csv", rows), path)[0].records(Topic.LISTENS)
     monkeypatch.setattr(tables, "CSV_BLOCK_BYTES", 300)
-    kept, _ = imported(tmp_path / "plays.csv", mapping())
+    kept, _ = imported(tmp_path / "plays.csv", path)
     assert len(kept.frames) > 10
-    assert kept.values(Topic.LISTENS) == csv_whole
+    assert kept.records(Topic.LISTENS).equals(csv_whole)
 
 
 def test_torn_lines_of_a_csv_are_refused_and_rows_keep_their_numbers(
