@@ -65,7 +65,7 @@ class AnytimeT:
     radius: FloatArray
 
 
-def anytime_t(  # noqa: PLR0913 -- the five numbers of a t-test and its tuning
+def anytime_t(  # noqa: PLR0913 - the five numbers of a t-test and its tuning
     t2: ArrayLike, *, df: ArrayLike, n: ArrayLike, se: ArrayLike, alpha: float, g: float = 1.0
 ) -> AnytimeT:
     """Anytime-valid linear model: the group-invariant mixture of the t statistic.

@@ -201,7 +201,7 @@ def wald_at(estimate: ArrayLike, se: ArrayLike, boundary: Boundary, *, sizes: Si
     )
 
 
-def whole(  # noqa: PLR0913 -- the parts of an Interval, named
+def whole(  # noqa: PLR0913 - the parts of an Interval, named
     parts: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike, ArrayLike],
     *,
     sizes: Sizes,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
 
 from analytics.stats import tails
 from analytics.stats.checks import bad, check_alpha, check_finite, check_positive, floats
@@ -80,7 +79,7 @@ def mcnemar_exact(table: ArrayLike) -> TestResult:
     if differ == 0:
         return result(np.nan, np.nan, method="McNemar, exact")
     fewer = min(above, below)
-    return result(fewer, 2 * special.bdtr(fewer, differ, 0.5), method="McNemar, exact")
+    return result(fewer, 2 * tails.binomial_lower(fewer, differ, 0.5), method="McNemar, exact")
 
 
 def _discordant(table: ArrayLike) -> tuple[float, float]:

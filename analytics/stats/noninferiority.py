@@ -138,7 +138,7 @@ def noninferior_estimate(
     return _told(interval, z, allowed, "increase")
 
 
-def _relative(  # noqa: PLR0913, PLR0917 -- one place for the fixed and the sequential test
+def _relative(  # noqa: PLR0913, PLR0917 - one place for the fixed and the sequential test
     control: Marginal,
     treatment: Marginal,
     boundary: Boundary,

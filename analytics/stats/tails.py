@@ -90,10 +90,18 @@ def f_upper(f: ArrayLike, df1: ArrayLike, df2: ArrayLike) -> FloatArray:
     return np.asarray(special.fdtrc(df1, df2, f))
 
 
+def binomial_lower(k: ArrayLike, n: ArrayLike, chance: ArrayLike) -> FloatArray:
+    """P(Binomial(n, chance) <= k), k a whole number from 0."""
+    k, n = floats(k), floats(n)
+    inside = np.minimum(k, n - 1)
+    return floats(np.where(k >= n, 1.0, special.betaincc(inside + 1, n - inside, chance)))
+
+
 def binomial_quantile(alpha: float, n: ArrayLike, chance: ArrayLike) -> FloatArray:
     """The smallest k with P(Binomial(n, chance) <= k) >= alpha."""
-    k = np.ceil(special.bdtrik(alpha, n, chance) - 1e-6)
-    k = np.where(special.bdtr(k, n, chance) < alpha, k + 1, k)
+    n = floats(n)
+    k = np.clip(np.ceil(special.bdtrik(alpha, n, chance) - 1e-6), 0.0, n)
+    k = np.where(binomial_lower(k, n, chance) < alpha, k + 1, k)
     below = np.maximum(k - 1, 0)
-    lower = (k > 0) & (special.bdtr(below, n, chance) >= alpha)
+    lower = (k > 0) & (binomial_lower(below, n, chance) >= alpha)
     return floats(np.where(lower, below, k))
