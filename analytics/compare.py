@@ -20,6 +20,7 @@ from analytics.stats.confidence_sequence import (
 from analytics.stats.cuped import cuped, cuped_ratio
 from analytics.stats.means import welch_interval
 from analytics.stats.moments import Moments
+from analytics.stats.noninferiority import NonInferiority, Preferred, noninferior_sequence
 from analytics.stats.proportions import Counts, mee_interval, pooled_z_test, unpooled_interval
 from analytics.stats.ratios import ratio
 from analytics.stats.relative import fieller_interval
@@ -76,13 +77,12 @@ class Compared:
 class MarginTests:
     """Whether treatments stay within a relative margin of their controls; valid at every look.
 
-    within, breached: one-sided tests that the loss is smaller, and that it is larger, than the
-    margin. bound: the worst relative effect (a fraction) that `alpha` still allows.
+    within: non-inferiority, with the worst relative effect that is still possible. breached:
+    one-sided intervals for how much more than the margin is lost.
     """
 
-    within: Interval
+    within: NonInferiority
     breached: Interval
-    bound: FloatArray
 
 
 def compare(
@@ -123,26 +123,16 @@ def compare(
 def margin_tests(
     arms: Arms, margin: float, *, higher_is_better: bool, plan: SequencePlan
 ) -> MarginTests:
-    """Non-inferiority by a margin relative to the control's mean, which is not taken as known.
+    """Both one-sided tests of a margin relative to the control's mean, which is not taken as known.
 
-    The contrast is treatment - (1 - margin) control (1 + margin where lower is better), so the
-    control's variance counts too. plan: one-sided error rate.
-    Source: one-sided inversion of Fieller's set. Case noninferiority-relative-linear.
+    plan: error rate of each side. Case noninferiority-relative-linear.
     """
-    sign = np.where(arms.control.mean < 0, -1.0, 1.0)
-    loss = -margin if higher_is_better else margin
-    bound = arms.control.scaled(1 + sign * loss)
-    good: Alternative = "greater" if higher_is_better else "less"
-    bad: Alternative = "less" if higher_is_better else "greater"
-    within, breached = (
-        difference_sequence(bound, arms.treatment, dataclasses.replace(plan, alternative=way))
-        for way in (good, bad)
-    )
-    relative = relative_sequence(
-        arms.control, arms.treatment, dataclasses.replace(plan, alternative=good)
-    )
-    worst = relative.low if higher_is_better else relative.high
-    return MarginTests(within, breached, worst)
+    preferred: Preferred = "increase" if higher_is_better else "decrease"
+    within = noninferior_sequence(arms.control, arms.treatment, margin, plan, preferred=preferred)
+    worse: Alternative = "less" if higher_is_better else "greater"
+    bound = arms.control.scaled(1 - margin if higher_is_better else 1 + margin)
+    one_sided = dataclasses.replace(plan, alternative=worse)
+    return MarginTests(within, difference_sequence(bound, arms.treatment, one_sided))
 
 
 def stack(cells: Sequence[Moments]) -> Moments:

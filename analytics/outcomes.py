@@ -234,12 +234,16 @@ def _margin(
         )
     )
     tests = margin_tests(arms, part.margin, higher_is_better=metric.higher_is_better, plan=plan)
+    within, p_breach = tests.within, finite(tests.breached.p)
+    worst = within.interval.low if metric.higher_is_better else within.interval.high
     return Margin(
-        part.margin,
-        finite(tests.bound),
-        finite(tests.within.p),
-        finite(tests.breached.p),
-        plan.alpha,
+        margin=part.margin,
+        bound=finite(worst),
+        p=finite(within.p),
+        p_breach=p_breach,
+        alpha=plan.alpha,
+        within=bool(within.non_inferior),
+        breached=p_breach is not None and p_breach <= plan.alpha and bool(arms.control.mean > 0),
     )
 
 
@@ -261,10 +265,9 @@ def _standing(metric: Metric, always: Estimate | None, margin: Margin | None) ->
     if always is None or always.low is None or always.high is None:
         return "not enough data"
     if margin is not None:
-        if margin.p is not None and margin.p <= margin.alpha:
+        if margin.within:
             return "within margin"
-        is_breached = margin.p_breach is not None and margin.p_breach <= margin.alpha
-        return "beyond margin" if is_breached else "margin undecided"
+        return "beyond margin" if margin.breached else "margin undecided"
     if always.low <= 0 <= always.high:
         return "no clear difference"
     return "better" if (always.low > 0) == metric.higher_is_better else "worse"

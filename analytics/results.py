@@ -91,6 +91,8 @@ class Margin:
 
     bound: the worst relative effect that the data still allows at that error rate, as a fraction.
     p: of "the loss is larger than the margin"; p_breach: of "it is smaller". Valid at every look.
+    within, breached: what follows at alpha, one-sided; neither where the margin means nothing
+    because the control's mean is not clearly above 0.
     """
 
     margin: float
@@ -98,6 +100,8 @@ class Margin:
     p: float | None
     p_breach: float | None
     alpha: float
+    within: bool
+    breached: bool
 
 
 @dataclass(frozen=True, slots=True)

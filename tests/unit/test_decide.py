@@ -54,7 +54,8 @@ def metric(name: str, role: str, how: str, *, margin: Margin | None = None) -> C
 
 
 def guardrail(standing: str) -> Comparison:
-    return metric("guard", "guardrail", standing, margin=Margin(0.05, -0.01, 0.01, 0.9, 0.05))
+    margin = Margin(0.05, -0.01, 0.01, 0.9, 0.05, within=False, breached=False)
+    return metric("guard", "guardrail", standing, margin=margin)
 
 
 def verdict(*comparisons: Comparison, quality: Quality = GOOD, plan: Experiment = PLAN, on=None):
