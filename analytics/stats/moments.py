@@ -73,7 +73,8 @@ class Marginal:
     def scaled(self, factor: ArrayLike) -> Marginal:
         """The moments of factor * value."""
         factor = floats(factor)
-        return Marginal(self.n, self.mean * factor, self.m2 * np.square(factor))
+        with np.errstate(over="ignore", invalid="ignore"):  # then inf or NaN: never enough
+            return Marginal(self.n, self.mean * factor, self.m2 * np.square(factor))
 
     def merge(self, other: Marginal) -> Marginal:
         """The moments of both cells' units together."""

@@ -33,7 +33,7 @@ def ratio(arm: Moments, *, numerator: int = 0, denominator: int = 1) -> Marginal
     with np.errstate(divide="ignore", invalid="ignore"):
         value = arm.mean[..., numerator] / arm.mean[..., denominator]
     spread = arm.linear(weights)
-    return Marginal(arm.n, floats(value), spread.m2)
+    return Marginal(arm.n, np.where(np.isfinite(value), value, np.nan), spread.m2)
 
 
 def linear_weights(arm: Moments, *, numerator: int, denominator: int) -> FloatArray:

@@ -42,7 +42,7 @@ def fieller_interval(
     reference = reference_of(
         control, treatment, alpha=alpha, alternative=alternative, distribution=distribution
     )
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         z = (treatment.mean - control.mean) / difference_se(control, treatment)
     boundary = Boundary(reference.critical, reference.p(z), alpha, alternative, "Fieller")
     return fieller_at(control, treatment, boundary)
@@ -84,7 +84,7 @@ class FiellerPoints:
     g: FloatArray
 
 
-@np.errstate(divide="ignore", invalid="ignore")
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def fieller_points(control: Marginal, treatment: Marginal, critical: FloatArray) -> FiellerPoints:
     """Both ends of Fieller's set, and g, the squared critical value over the control's z squared.
 
@@ -100,7 +100,7 @@ def fieller_points(control: Marginal, treatment: Marginal, critical: FloatArray)
     return FiellerPoints(floats(r - 1), low, high, relative_se(control, treatment), floats(g))
 
 
-@np.errstate(divide="ignore", invalid="ignore")
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def relative_se(control: Marginal, treatment: Marginal) -> FloatArray:
     """Delta-method standard error of the ratio of means."""
     r = treatment.mean / control.mean
@@ -117,7 +117,7 @@ def relative_delta_interval(
     """
     check_alpha(alpha)
     check_alternative(alternative)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         estimate = treatment.mean / control.mean - 1
     return wald(
         estimate,
@@ -141,7 +141,7 @@ def relative_log_interval(
     Source: delta method on the logarithm. Case mean-relative-log-z.
     """
     check_one_of(distribution, ("normal", "t"), "distribution")
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = treatment.mean / control.mean
         unit_c = control.scaled(np.reciprocal(control.mean))
         unit_t = treatment.scaled(np.reciprocal(treatment.mean))
@@ -152,8 +152,10 @@ def relative_log_interval(
     se = difference_se(unit_c, unit_t)
     sizes = Sizes(control.n, treatment.n)
     on_log = wald(log_ratio, se, reference, sizes=sizes, method="relative, log ratio")
+    with np.errstate(over="ignore"):  # beyond the range of floats the end is open
+        low, high = np.expm1(on_log.low), np.expm1(on_log.high)
     return whole(
-        (ratio - 1, np.expm1(on_log.low), np.expm1(on_log.high), se, on_log.p),
+        (ratio - 1, low, high, se, on_log.p),
         sizes=sizes,
         method=on_log.method,
         alpha=alpha,

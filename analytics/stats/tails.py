@@ -47,6 +47,7 @@ def normal_density(z: ArrayLike) -> FloatArray:
     return np.asarray(np.exp(np.maximum(-0.5 * np.square(z), -700.0)) / np.sqrt(2 * np.pi))
 
 
+@np.errstate(invalid="ignore", over="ignore")  # t may be infinite: far then is 0
 def t_upper(t: ArrayLike, df: ArrayLike) -> FloatArray:
     """P(T > t) for Student's t with df degrees of freedom; df may be infinite."""
     t, df = np.broadcast_arrays(np.asarray(t, float), np.asarray(df, float))
