@@ -1,7 +1,7 @@
-"""Exact first and second moments of integer columns, per group, in one scan of the units.
+"""First and second moments per group, in one scan of the units.
 
-Every value is taken as its distance from a whole number near the mean, so the sums are small
-integers: no digits are lost at any offset, and threads or row order change nothing.
+Every value is taken as its distance from a number near the mean, so no digits are lost at any
+offset. Integer columns are summed as integers: exact, whatever the threads and the row order.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import numpy as np
 
 from analytics.sql import one_row
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-_PRODUCT_SAFE = 3_000_000_000
-"""Distances up to this many have products that fit 64 bits; beyond it the sums use 128."""
+_NEAR_ROWS = 10_000
+"""Rows from which the numbers near the means are taken: any number inside the data will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +36,22 @@ class Units:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """n units and the exact sums of their distances d from `shift`: of d, and of d_i * d_j."""
+    """n units and the sums of their distances d from `shift`: of d, and of d_i * d_j.
+
+    Of integer columns the numbers are integers, and exact.
+    """
 
     n: int
-    shift: Mapping[str, int]
-    sums: Mapping[str, int]
-    products: Mapping[tuple[str, str], int]
+    shift: Mapping[str, float]
+    sums: Mapping[str, float]
+    products: Mapping[tuple[str, str], float]
 
 
 def moments_of(cells: Sequence[Cell], columns: Sequence[str], scales: Sequence[float]) -> Moments:
     """The moments of all the cells' units together, each column divided by its scale.
 
-    The cells share their shifts; the columns stood in one vector of `read_cells`. Whole numbers
-    are added and each result is rounded once, at the end. Zeros where there are no units.
+    The cells share their shifts; the columns stood in one vector of `read_cells`. Integers are
+    added as such and each result is rounded once, at the end. Zeros where there are no units.
     """
     n = sum(cell.n for cell in cells)
     if n == 0:
@@ -72,27 +76,45 @@ def read_cells(
     group: Sequence[str],
     vectors: Sequence[Sequence[str]],
 ) -> dict[tuple[Any, ...], Cell]:
-    """Cells by group, from integer columns that are never null.
+    """Cells by group, from columns that are never null.
 
     vectors: column sets; the products inside each set are summed, those across sets are not.
     """
     columns = list(dict.fromkeys(name for vector in vectors for name in vector))
     pairs = list(dict.fromkeys(pair for vector in vectors for pair in _pairs(vector)))
-    near = _near_means(con, units, columns)
-    keys = ", ".join(group)
-    shifted = {name: f"({name} - {near[name][0]})" for name in columns}
-    sums = [f"sum({shifted[name]})" for name in columns]
-    products = [f"sum({_product(a, b, shifted, near)})" for a, b in pairs]
-    selected = ", ".join([keys, "count(*)", *sums, *products])
-    sql = f"SELECT {selected} FROM {units.table} WHERE {units.where} GROUP BY {keys}"
-    shift = {name: near[name][0] for name in columns}
+    shift = _near_means(con, units, columns)
+    try:
+        rows = con.execute(_sums(units, group, shift, pairs), units.params).fetchall()
+    except duckdb.OutOfRangeException:  # a product of distances beyond 64 bits
+        wide = _sums(units, group, shift, pairs, kind="HUGEINT")
+        rows = con.execute(wide, units.params).fetchall()
     cells = {}
-    for row in con.execute(sql, units.params).fetchall():
-        key, numbers = row[: len(group)], [int(number) for number in row[len(group) :]]
-        sums_of = dict(zip(columns, numbers[1:], strict=False))
-        products_of = dict(zip(pairs, numbers[1 + len(columns) :], strict=True))
-        cells[key] = Cell(numbers[0], shift, sums_of, products_of)
+    for row in rows:
+        key, (n, *numbers) = row[: len(group)], row[len(group) :]
+        sums = dict(zip(columns, numbers, strict=False))
+        products = dict(zip(pairs, numbers[len(columns) :], strict=True))
+        cells[key] = Cell(n, shift, sums, products)
     return cells
+
+
+def _sums(
+    units: Units,
+    group: Sequence[str],
+    shift: Mapping[str, float],
+    pairs: Sequence[tuple[str, str]],
+    kind: str = "",
+) -> str:
+    """The one scan; integers as 64 bits (128 where `kind` says so), sums as 128 anyway."""
+    apart = {name: f"({name} - {at!r})" for name, at in shift.items()}
+    wide = {
+        name: f"{apart[name]}::{kind}" if kind and isinstance(at, int) else apart[name]
+        for name, at in shift.items()
+    }
+    keys = ", ".join(group)
+    sums = [f"sum({one})" for one in apart.values()]
+    products = [f"sum({wide[a]} * {apart[b]})" for a, b in pairs]
+    selected = ", ".join([keys, "count(*)", *sums, *products])
+    return f"SELECT {selected} FROM {units.table} WHERE {units.where} GROUP BY {keys}"
 
 
 def _pairs(vector: Sequence[str]) -> list[tuple[str, str]]:
@@ -100,26 +122,15 @@ def _pairs(vector: Sequence[str]) -> list[tuple[str, str]]:
     return [pair if pair[0] <= pair[1] else (pair[1], pair[0]) for pair in a_b]
 
 
-def _near_means(
-    con: DuckDBPyConnection, units: Units, columns: Sequence[str]
-) -> dict[str, tuple[int, int]]:
-    """Per column a whole number near its mean, and the largest distance from it."""
+def _near_means(con: DuckDBPyConnection, units: Units, columns: Sequence[str]) -> dict[str, float]:
+    """Per column a number near its mean, whole for integers; the first rows tell enough."""
     if not columns:
         return {}
-    asked = ", ".join(f"avg({name}), min({name}), max({name})" for name in columns)
-    sql = f"SELECT {asked} FROM {units.table} WHERE {units.where}"
-    row = one_row(con, sql, units.params)
-    near = {}
-    for index, name in enumerate(columns):
-        mean, low, high = row[3 * index : 3 * index + 3]
-        at = 0 if mean is None else round(mean)
-        near[name] = (at, 0 if mean is None else max(high - at, at - low))
-    return near
-
-
-def _product(
-    a: str, b: str, shifted: Mapping[str, str], near: Mapping[str, tuple[int, int]]
-) -> str:
-    wide = max(near[a][1], near[b][1]) > _PRODUCT_SAFE
-    left = f"{shifted[a]}::HUGEINT" if wide else shifted[a]
-    return f"{left} * {shifted[b]}"
+    asked = ", ".join(f"avg({name}), min({name})" for name in columns)
+    first = f"SELECT {', '.join(columns)} FROM {units.table} WHERE {units.where} LIMIT {_NEAR_ROWS}"
+    row = one_row(con, f"SELECT {asked} FROM ({first})", units.params)
+    means = {name: (row[2 * index], row[2 * index + 1]) for index, name in enumerate(columns)}
+    return {
+        name: 0 if mean is None else round(mean) if isinstance(low, int) else float(mean)
+        for name, (mean, low) in means.items()
+    }

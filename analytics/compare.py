@@ -85,6 +85,30 @@ class MarginTests:
     breached: Interval
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Pair:
+    """The moments of one comparison's arms: outcome columns first, then so many covariates."""
+
+    kind: Kind
+    control: Moments
+    treatment: Moments
+    covariates_n: int
+
+
+def compare_pairs(pairs: Sequence[Pair], *, plan: SequencePlan) -> tuple[tuple[Compared, int], ...]:
+    """For each pair where its numbers stand: one call of the statistics per kind, not per pair."""
+    batches: dict[tuple[Kind, int], list[int]] = {}
+    for index, pair in enumerate(pairs):
+        batches.setdefault((pair.kind, pair.covariates_n), []).append(index)
+    found: dict[int, tuple[Compared, int]] = {}
+    for (kind, covariates_n), indices in batches.items():
+        control = stack([pairs[index].control for index in indices])
+        treatment = stack([pairs[index].treatment for index in indices])
+        compared = compare(kind, control, treatment, plan=plan, covariates_n=covariates_n)
+        found |= {index: (compared, place) for place, index in enumerate(indices)}
+    return tuple(found[index] for index in range(len(pairs)))
+
+
 def compare(
     kind: Kind, control: Moments, treatment: Moments, *, plan: SequencePlan, covariates_n: int
 ) -> Compared:

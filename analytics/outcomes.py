@@ -10,7 +10,7 @@ import numpy as np
 from analytics import words
 from analytics.catalog.shape import Words
 from analytics.cells import moments_of
-from analytics.compare import Arms, Compared, compare, margin_tests, stack
+from analytics.compare import Arms, Compared, Pair, compare_pairs, margin_tests
 from analytics.results import Arm, Comparison, Estimate, Margin, Maturity, Shares, finite
 from analytics.stats.confidence_sequence import SequencePlan
 from analytics.stats.moments import Marginal
@@ -98,24 +98,20 @@ def compare_all(
         for one in columns
         for variant in plan.treatments
     ]
-    batches: dict[tuple[str, int], list[int]] = {}
-    for index, task in enumerate(tasks):
-        kind = task.columns.metric.kind
-        batches.setdefault((kind, len(task.columns.covariate)), []).append(index)
-    made: dict[int, Comparison] = {}
-    for (_, covariates_n), indices in batches.items():
-        batch = [tasks[index] for index in indices]
-        compared = compare(
-            batch[0].columns.metric.kind,
-            stack([task.control_moments for task in batch]),
-            stack([task.treatment_moments for task in batch]),
-            plan=sequence_plan(plan),
-            covariates_n=covariates_n,
+    pairs = [
+        Pair(
+            task.columns.metric.kind,
+            task.control_moments,
+            task.treatment_moments,
+            len(task.columns.covariate),
         )
-        for place, (index, task) in enumerate(zip(indices, batch, strict=True)):
-            part = parts[task.columns.metric.id]
-            made[index] = _comparison(observed, task, part, compared, place)
-    return tuple(made[index] for index in range(len(tasks)))
+        for task in tasks
+    ]
+    found = compare_pairs(pairs, plan=sequence_plan(plan))
+    return tuple(
+        _comparison(observed, task, parts[task.columns.metric.id], compared, place)
+        for task, (compared, place) in zip(tasks, found, strict=True)
+    )
 
 
 def _comparison(

@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 
 from analytics.cells import Units, moments_of, read_cells
+from analytics.users import UserMetric, compare_users
+from streams.errors import ConfigError
 
 
 def cells_of(frame: pl.DataFrame, *vectors: tuple[str, ...], threads: int = 2):
@@ -44,7 +46,10 @@ def test_row_order_and_threads_change_no_bit():
     frame = random_units(2, 60_000, 10**8)
     first = cells_of(frame, ("y", "x"), threads=1)
     again = cells_of(frame.sample(fraction=1, shuffle=True, seed=3), ("y", "x"), threads=2)
-    assert first == again
+    for key, cell in first.items():
+        one, other = (moments_of([c], ("y", "x"), (1.0, 1.0)) for c in (cell, again[key]))
+        assert one.mean.tolist() == other.mean.tolist()
+        assert one.m2.tolist() == other.m2.tolist()
 
 
 def test_cells_merge_to_what_one_big_cell_gives():
@@ -80,3 +85,54 @@ def test_a_column_may_stand_in_several_vectors():
     frame = random_units(5, 100, 0).with_columns(arm=pl.lit(0))
     cell = cells_of(frame, ("y", "x"), ("y",), ("x", "y"))[(0,)]
     assert set(cell.products) == {("y", "y"), ("x", "y"), ("x", "x")}
+
+
+def test_doubles_keep_their_digits_at_an_offset():
+    rng = np.random.default_rng(6)
+    values = rng.standard_normal(40_000)
+    frame = pl.DataFrame({"arm": 0, "y": values + 1e8})
+    found = moments_of([cells_of(frame, ("y",))[(0,)]], ("y",), (1.0,))
+    assert found.m2[0, 0] == pytest.approx(np.var(values + 1e8) * len(values), rel=1e-9)
+    assert found.mean[0] == pytest.approx((values + 1e8).mean(), rel=1e-15)
+
+
+def test_users_of_any_table_are_compared_as_the_report_does():
+    rng = np.random.default_rng(7)
+    n = 4_000
+    before = rng.normal(10, 3, n)
+    arm = rng.integers(0, 3, n)
+    frame = pl.DataFrame(
+        {
+            "arm": arm,
+            "minutes": before + rng.normal(0.5 * (arm == 1), 1.0, n),
+            "before": before,
+            "won": (rng.random(n) < 0.3).astype(int),
+            "skips": rng.poisson(2, n),
+            "starts": rng.poisson(9, n) + 1,
+        }
+    )
+    con = duckdb.connect()
+    con.register("users", frame)
+    metrics = [
+        UserMetric.mean("minutes", "before"),
+        UserMetric.proportion("won"),
+        UserMetric.ratio("skips", "starts"),
+    ]
+    found = compare_users(con, "users", metrics, variant="arm", control=0)
+    by_name = {(one.metric, one.treatment): one for one in found}
+    assert set(by_name) == {(m.name, arm) for m in metrics for arm in (1, 2)}
+    one = by_name["minutes", 1]
+    sides = [frame.filter(pl.col("arm") == side)["minutes"].to_numpy() for side in (0, 1)]
+    assert one.found.raw.estimate[one.place] == pytest.approx(
+        sides[1].mean() - sides[0].mean(), rel=1e-12
+    )
+    assert one.found.variance_left[one.place] < 0.2
+    rate = by_name["won", 2]
+    assert rate.found.shares.pooled.p[rate.place] == rate.found.raw.p[rate.place]
+
+
+def test_a_control_that_nobody_has_is_named():
+    con = duckdb.connect()
+    con.register("users", pl.DataFrame({"arm": ["a", "b"], "y": [1, 2]}))
+    with pytest.raises(ConfigError, match="no user has arm = 'c'; there are 'a', 'b'"):
+        compare_users(con, "users", [UserMetric.mean("y")], variant="arm", control="c")
