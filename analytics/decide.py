@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from analytics.results import MultipleExposure, SampleRatio, Verdict, finite
 from analytics.stats.srm import sequential_srm, srm_chi2
+from analytics.words import p_value
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -41,9 +42,9 @@ class Quality:
         """What does not hold, in words."""
         found = []
         if self.sample_ratio and self.sample_ratio.alarm:
-            p = self.sample_ratio.p
+            p = p_value(self.sample_ratio.p)
             found.append(
-                f"the variants do not have the sizes that were planned (p {p:.2g}): who counts"
+                f"the variants do not have the sizes that were planned (p {p}): who counts"
                 " is not random"
             )
         if self.multiple.alarm and self.multiple.share is not None:

@@ -203,6 +203,16 @@ def test_a_folder_that_cannot_be_written_keeps_the_last_report(report, tmp_path)
         write_report(report, tmp_path / "file" / "below")
 
 
+def test_an_invalid_experiment_shows_no_effect(report):
+    (result,) = report.experiments
+    verdict = dataclasses.replace(result.verdicts[0], state="invalid")
+    invalid = dataclasses.replace(result, verdicts=(verdict,))
+    page = to_html(dataclasses.replace(report, experiments=(invalid,)))
+    assert "No effect is shown." in page
+    assert page.count('class="row"') == 0
+    assert to_html(report).count('class="row"') > 0
+
+
 def test_planted_truth_gets_a_section_only_where_there_is_one(report):
     assert "planted truth" not in to_html(report)
     fixed = Estimate("single look", 0.1, 0.0, 0.2, 0.05, 0.04, 0.95)

@@ -187,3 +187,10 @@ def test_offsets_of_a_hundred_million_change_no_digit(result_of, tmp_path):
     (far,) = result_of(shifted(10**8), [metric]).comparisons
     assert far.raw.se == pytest.approx(near.raw.se, rel=1e-14)
     assert far.raw.p == pytest.approx(near.raw.p, rel=1e-6)
+
+
+def test_uneven_sizes_say_why_the_outcome_must_not_be_read(result_of):
+    result = result_of(units("a", 500) + units("b", 300), [metric_yaml("m", mean_body("starts"))])
+    (verdict,) = result.verdicts
+    assert verdict.state == "invalid"
+    assert "(p <0.0001)" in verdict.sentence
