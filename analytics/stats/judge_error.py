@@ -48,7 +48,8 @@ def rogan_gladen_interval(
         shift = 2 * z**2 * (-(1 - centre) * miss0 + centre * miss1)
         spread = near_p * (1 - near_p) / near_n + (1 - centre) ** 2 * miss0 + centre**2 * miss1
         se = np.sqrt(spread) / gain
-    low, high = np.clip(centre + shift - z * se, 0, 1), np.clip(centre + shift + z * se, 0, 1)
+        low = np.clip(centre + shift - z * se, 0, 1)
+        high = np.clip(centre + shift + z * se, 0, 1)
     return whole(
         (estimate, low, high, se, 1.0),
         sizes=Sizes.one(n),
