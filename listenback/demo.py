@@ -66,7 +66,11 @@ def stream(
         return _streamed(folder, plan, settings, step)
     step("starting a Kafka-compatible broker")
     with embedded_broker() as broker:
-        settings = load_settings(bootstrap=broker.bootstrap, data_dir=folder / "data")
+        settings = load_settings(
+            bootstrap=broker.bootstrap,
+            data_dir=folder / "data",
+            session_timeout_s=SESSION_TIMEOUT_S,
+        )
         return _streamed(folder, plan, settings, step)
 
 
@@ -86,7 +90,7 @@ def _streamed(folder: Path, plan: Plan, settings: Settings, step: Callable[[str]
         done = run_worker(
             settings,
             sink,
-            WorkerOptions(until_idle_s=IDLE_S, session_timeout_s=SESSION_TIMEOUT_S),
+            WorkerOptions(until_idle_s=IDLE_S),
         )
     finally:
         sink.close()

@@ -131,7 +131,7 @@ class Producer:
     def _lost(self, error: KafkaError, *, sent_n: int, asked_n: int) -> TransientError:
         return TransientError(
             f"{asked_n - sent_n} of {asked_n} messages are not acknowledged "
-            f"({type(error).__name__}: {error}).",
+            f"({str(error) or type(error).__name__}).",
             where=self._settings.bootstrap,
             done=f"{sent_n} were acknowledged.",
             todo="Look at `listenback doctor`, then send again.",

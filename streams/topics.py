@@ -100,7 +100,7 @@ def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
             yield client
     except KafkaError as error:
         raise TransientError(
-            f"the broker refused or did not answer: {type(error).__name__}: {error}.",
+            f"no answer as a Kafka broker gives it ({str(error) or type(error).__name__}).",
             where=settings.bootstrap,
             todo="Look at `listenback doctor`, then try again.",
         ) from error

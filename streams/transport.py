@@ -32,6 +32,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from mode.threads import WorkerThread
 
 from streams.clock import monotonic_ms
 from streams.events.batch import Batch
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from streams.fetch import Columns
 
 log = logging.getLogger(__name__)
+faust_log = logging.getLogger("faust.batch")
+"""For what Faust says in the name of these classes; ours are events an operator wants to see."""
 
 SCHEME = "listenback-batch"
 """The entry point in the group faust.transports, and so the scheme of the broker URL."""
@@ -52,6 +55,7 @@ PARTITION_FETCH_BYTES_MAX = 4 << 20
 FETCH_BYTES_MAX = 32 << 20
 FETCH_WAIT_MAX_MS = 500
 RECORDS_PER_POLL_MAX = 50_000
+COMMIT_WAIT_MAX_S = 2.0
 END_LOOK_WAIT_MAX_S = 5.0
 END_LOOK_EVERY_S = 0.02
 
@@ -98,6 +102,8 @@ class Intake(Protocol):
 class NoTables(TableManager):  # type: ignore[misc]  # Faust has no types
     """Faust waits a second for tables to be defined; nobody will."""
 
+    logger = faust_log
+
     async def on_start(self) -> None:
         """Start what resumes the streams after a rebalance."""
         await self._update_channels()
@@ -107,6 +113,7 @@ class NoTables(TableManager):  # type: ignore[misc]  # Faust has no types
 class BatchApp(faust.App):  # type: ignore[misc]
     """A Faust app whose transport delivers to `intake`; it leaves no directory behind."""
 
+    logger = faust_log
     intake: Intake
 
     async def on_first_start(self) -> None:
@@ -130,8 +137,20 @@ class BatchSchema(faust.Schema):  # type: ignore[misc]
         return message.value
 
 
+class DaemonThread(WorkerThread):  # type: ignore[misc]
+    """A thread that does not keep a process alive which has ended all it could in order."""
+
+    def __init__(self, service: Any, **kwargs: Any) -> None:
+        """As mode makes it, but for the daemon flag."""
+        super().__init__(service, **kwargs)
+        self.daemon = True
+
+
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread that talks to Kafka."""
+
+    logger = faust_log
+    Worker = DaemonThread
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         """As the stock one but for the assignment, the size of a fetch and how long it waits."""
@@ -179,7 +198,19 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             )
 
     async def on_thread_stop(self) -> None:
-        """Leave the group in its first generation, too: aiokafka takes that for not having joined.
+        """Leave the group and close, also where the broker is gone."""
+        await self._leave_first_generation()
+        try:
+            await super().on_thread_stop()
+        except asyncio.CancelledError:
+            # aiokafka cancels a fetch that waits to try again, and is itself cancelled by that.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            await self._ensure_consumer()._client.close()  # noqa: SLF001 - what it left undone
+
+    async def _leave_first_generation(self) -> None:
+        """Leave in the group's first generation, too: aiokafka takes that for not having joined.
 
         Apache Kafka counts generations from 1, Tansu from 0. A member that does not leave holds up
         the next join until its session times out.
@@ -189,17 +220,17 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
             with contextlib.suppress(KafkaError):
                 await coordinator._send_req(request)  # noqa: SLF001 - as aiokafka itself does
-        await super().on_thread_stop()
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Tell Kafka; only lag tools listen, so a refusal is a warning and never a crash."""
         consumer = self._ensure_consumer()
         mine = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
         try:
-            await consumer.commit(
-                {driver.ensure_aiokafka_TP(tp): offset for tp, offset in mine.items()}
-            )
-        except KafkaError as error:
+            async with asyncio.timeout(COMMIT_WAIT_MAX_S):  # aiokafka would try for ever
+                await consumer.commit(
+                    {driver.ensure_aiokafka_TP(tp): offset for tp, offset in mine.items()}
+                )
+        except (KafkaError, TimeoutError) as error:
             log.warning("offsets were not committed (only lag tools need them): %r", error)
             return False
         return True
@@ -207,6 +238,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     """Faust's consumer, a batch at a time."""
+
+    logger = faust_log
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """As Faust makes it."""

@@ -48,15 +48,10 @@ class WorkerOptions:
     """How a worker runs, as opposed to what it computes (that is in Settings).
 
     until_idle_s: end when everything is read and nothing came for so long; None: never.
-    session_timeout_s: after so long without a sign of life another worker takes the shards. With
-        the embedded broker: streams.broker.SESSION_TIMEOUT_S.
-    rebalance_timeout_s: how long the group waits for a member that has to flush first.
     accept_loss: go on where Kafka deleted records before they were read.
     """
 
     until_idle_s: float | None = None
-    session_timeout_s: float = 10.0
-    rebalance_timeout_s: float = 60.0
     accept_loss: bool = False
 
 
@@ -76,7 +71,7 @@ class _Boot(BootStrategy):  # type: ignore[misc]  # Faust has no types
     enable_web = False
 
 
-def build_app(settings: Settings, feed: Feed, options: WorkerOptions) -> BatchApp:
+def build_app(settings: Settings, feed: Feed) -> BatchApp:
     """The Faust app: five agents on the batch transport, no tables, no web, no directories."""
     app = BatchApp(
         settings.group,
@@ -84,9 +79,9 @@ def build_app(settings: Settings, feed: Feed, options: WorkerOptions) -> BatchAp
         broker_credentials=settings.kafka_security().faust_credentials(),
         BootStrategy=_Boot,
         TableManager=NoTables,
-        broker_session_timeout=options.session_timeout_s,
-        broker_heartbeat_interval=options.session_timeout_s / 4,
-        broker_rebalance_timeout=options.rebalance_timeout_s,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 4,
+        broker_rebalance_timeout=settings.rebalance_timeout_s,
         broker_commit_interval=1.0,
         stream_wait_empty=False,
         topic_disable_leader=True,
@@ -125,7 +120,7 @@ class _Worker:
         self._options = options
         self._feed = Feed(settings, sink, accept_loss=options.accept_loss)
         self._forwarder = Forwarder(settings, sink, self._feed)
-        self._app = build_app(settings, self._feed, options)
+        self._app = build_app(settings, self._feed)
         self._app.on_partitions_revoked.connect(self._on_revoked)
         self._app.on_partitions_assigned.connect(self._on_assigned)
         self._told_to_end = asyncio.Event()

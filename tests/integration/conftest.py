@@ -36,6 +36,7 @@ def make_settings(broker, tmp_path):
         "partitions_n": 2,
         "data_dir": tmp_path / "data",
         "flush_age_max_ms": 100,
+        "session_timeout_s": 1.0,  # the embedded broker waits half of it before a group begins
     }
     return lambda **other: Settings(**{**given, **other})
 

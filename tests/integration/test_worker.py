@@ -17,7 +17,7 @@ from streams.worker import WorkerOptions, run_worker
 
 pytestmark = pytest.mark.integration
 
-UNTIL_IDLE = WorkerOptions(until_idle_s=0.3, session_timeout_s=1.0)
+UNTIL_IDLE = WorkerOptions(until_idle_s=0.3)
 
 
 def send(settings, numbers, topics=JOINED_TOPICS):
@@ -191,7 +191,7 @@ def test_what_comes_while_it_runs_is_delivered_before_it_is_idle(settings):
 
     sending = threading.Thread(target=go_on_sending)
     sending.start()
-    run_worker(settings, sink, WorkerOptions(until_idle_s=1.0, session_timeout_s=1.0))
+    run_worker(settings, sink, WorkerOptions(until_idle_s=1.0))
     sending.join()
     assert problems == []
     assert sink.values() == sent(range(20))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.sinks import read_folder
 
+from streams.broker import embedded_broker
 from streams.events.topics import JOINED_TOPICS
 from streams.producer import Message, Producer
 from streams.topics import create_topics
@@ -37,12 +38,20 @@ def folder(tmp_path):
 
 
 @pytest.fixture
+def dying_broker(broker):
+    """A broker to be killed."""
+    assert broker.is_alive  # where none can start, `broker` has skipped
+    with embedded_broker() as running:
+        yield running
+
+
+@pytest.fixture
 def start(settings, folder):
     """Start workers by name; what still runs at the end is killed."""
     started = []
 
-    def start_worker(name):
-        given = [settings.bootstrap, settings.group, settings.topic_prefix, folder, name, SESSION_S]
+    def start_worker(name, bootstrap=settings.bootstrap):
+        given = [bootstrap, settings.group, settings.topic_prefix, folder, name, SESSION_S]
         output = (folder / f"{name}.txt").open("w")
         process = subprocess.Popen(
             [sys.executable, SCRIPT, *map(str, given)], stdout=output, stderr=output
@@ -143,3 +152,39 @@ def test_shards_of_a_worker_that_left_go_to_the_other(settings, folder, start):
     until(lambda: rows_n(folder) == 500, folder)
     assert shards(folder, "stays") == {0, 1, 2, 3}
     assert each_once(folder)
+
+
+def test_a_worker_waits_out_a_broker_that_hangs(
+    settings, folder, start, make_settings, dying_broker
+):
+    there = make_settings(
+        bootstrap=dying_broker.bootstrap, topic_prefix=settings.topic_prefix, partitions_n=4
+    )
+    create_topics(there)
+    start("waits", dying_broker.bootstrap)
+    until(lambda: shards(folder, "waits") == {0, 1, 2, 3}, folder)
+    dying_broker.process.send_signal(signal.SIGSTOP)
+    time.sleep(SESSION_S + 1)
+    dying_broker.process.send_signal(signal.SIGCONT)
+    send(there, range(20))
+    until(lambda: rows_n(folder) == 100, folder)
+    assert each_once(folder)
+
+
+def test_a_worker_whose_broker_is_gone_still_ends_in_order(
+    settings, folder, start, make_settings, dying_broker
+):
+    there = make_settings(
+        bootstrap=dying_broker.bootstrap, topic_prefix=settings.topic_prefix, partitions_n=4
+    )
+    create_topics(there)
+    worker = start("ends", there.bootstrap)
+    until(lambda: shards(folder, "ends") == {0, 1, 2, 3}, folder)
+    send(there, range(20))
+    until(lambda: rows_n(folder) == 100, folder)
+    dying_broker.process.kill()
+    until(lambda: "Failed fetch" in said(folder, "ends"), folder)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(15) == 0
+    assert "Traceback" not in said(folder, "ends")
+    assert "ended by SIGTERM 100" in said(folder, "ends")

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.sinks import FolderSink
 
 from streams.settings import Settings
-from streams.worker import WorkerOptions, run_worker
+from streams.worker import run_worker
 
 bootstrap, group, prefix, folder, name, session_s = sys.argv[1:]
 
@@ -26,7 +26,13 @@ class TellingSink(FolderSink):
         return super().assign(shards)
 
 
-settings = Settings(bootstrap=bootstrap, group=group, topic_prefix=prefix, flush_age_max_ms=100)
-options = WorkerOptions(session_timeout_s=float(session_s), rebalance_timeout_s=float(session_s))
-report = run_worker(settings, TellingSink(Path(folder), name), options)
+settings = Settings(
+    bootstrap=bootstrap,
+    group=group,
+    topic_prefix=prefix,
+    flush_age_max_ms=100,
+    session_timeout_s=float(session_s),
+    rebalance_timeout_s=float(session_s),
+)
+report = run_worker(settings, TellingSink(Path(folder), name))
 print("ended by", report.ended_by, report.progress.read_n, flush=True)  # noqa: T201
