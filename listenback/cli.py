@@ -28,6 +28,9 @@ COMMANDS = MappingProxyType(
         "demo": Entry(
             "listenback.commands.demo:demo", "Simulate, stream, join and report, on this machine."
         ),
+        "doctor": Entry(
+            "listenback.commands.doctor:doctor", "Find what is wrong here and what to do about it."
+        ),
         "import": Entry(
             "listenback.commands.imports:app", "Turn histories and tables into events."
         ),
@@ -46,7 +49,14 @@ COMMANDS = MappingProxyType(
         "simulate": Entry(
             "listenback.commands.simulate:simulate", "Make events whose truth is known."
         ),
+        "topics": Entry(
+            "listenback.commands.topics:app", "Create the topics, list them, check them."
+        ),
         "version": Entry("listenback.commands.version:version", "Print the versions in use."),
+        "worker": Entry(
+            "listenback.commands.worker:worker",
+            "Read the five topics into the warehouse until told to end.",
+        ),
     }
 )
 
