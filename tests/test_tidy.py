@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import statistics
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -137,6 +140,41 @@ def test_a_check_that_is_ignored_is_named_and_its_file_says_why():
         str(p.relative_to(ROOT)): codes for p in sources(*PACKAGES) if (codes := unexplained(p))
     }
     assert silent == {}
+
+
+PARTS_OF = {
+    "annotated_types": "pydantic",
+    "markupsafe": "jinja2",
+    "mode": "faust-streaming",
+    "pydantic_core": "pydantic",
+}
+
+
+def test_what_is_imported_is_required():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = {re.match(r"[\w-]+", line)[0].lower() for line in project["dependencies"]}
+    nodes = [
+        node
+        for path in sources(*PACKAGES)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    named = {one.name for node in nodes if isinstance(node, ast.Import) for one in node.names}
+    named |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    tops = {name.partition(".")[0] for name in named} - set(PACKAGES) - sys.stdlib_module_names
+    owners = packages_distributions()
+    missing = {
+        top
+        for top in tops
+        if not required & {PARTS_OF.get(top, ""), *(owner.lower() for owner in owners[top])}
+    }
+    assert missing == set()
+
+
+def test_what_is_required_is_explained():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    page = (ROOT / "docs/dependencies.md").read_text()
+    names = [re.match(r"[\w-]+", line)[0] for line in project["dependencies"]]
+    assert [name for name in names if not re.search(rf"^\|.*\b{name}\b", page, re.MULTILINE)] == []
 
 
 def commands() -> list[tuple[str, object]]:
