@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from streams.events.topics import Topic
     from streams.settings import Settings
 
+ENVELOPE_VALUE_BYTES_MAX = 500_000
+"""Larger raw values stay in the table alone: as base64 they would outgrow Kafka's own limit."""
+PASS_BYTES_MAX = 32_000_000
+"""Raw bytes taken from the table at once."""
+
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:listenback:dead-letter")
 
 
@@ -47,12 +52,24 @@ def rows_of(rejected: Mapping[Topic, pl.DataFrame]) -> pl.DataFrame:
 
 
 def waiting(con: DuckDBPyConnection, limit: int, settings: Settings) -> list[DeadLetter]:
-    """Stored dead letters that were not yet sent, oldest first."""
+    """Stored dead letters that were not yet sent, oldest first; bounded in number and bytes.
+
+    A value too large for an envelope is null there; the table keeps its bytes.
+    """
     rows = con.sql(
-        'SELECT dlq_id, topic, shard, "offset", record_time_us, key, value, error_class, '
-        "error_type, error_message, field_path FROM dead_letter "
-        'WHERE NOT forwarded ORDER BY record_time_us, topic, shard, "offset" LIMIT $limit',
-        params={"limit": limit},
+        "SELECT * EXCLUDE (bytes_n) FROM ("
+        '    SELECT dlq_id, topic, shard, "offset", record_time_us, key, error_class, error_type,'
+        "    error_message, field_path,"
+        "    CASE WHEN octet_length(value) <= $value_max THEN value END AS value,"
+        "    sum(least(coalesce(octet_length(value), 0), $value_max))"
+        '        OVER (ORDER BY record_time_us, topic, shard, "offset") AS bytes_n'
+        "    FROM dead_letter WHERE NOT forwarded"
+        ') WHERE bytes_n <= $pass_max ORDER BY record_time_us, topic, shard, "offset" LIMIT $limit',
+        params={
+            "limit": limit,
+            "value_max": ENVELOPE_VALUE_BYTES_MAX,
+            "pass_max": PASS_BYTES_MAX,
+        },
     ).pl()
     return [
         DeadLetter(row["dlq_id"], row["topic"], row["key"], envelope(row, settings))
@@ -90,7 +107,7 @@ def envelope(row: Mapping[str, Any], settings: Settings) -> bytes:
             "error_message": row["error_message"],
             "field_path": row["field_path"],
             "attempt": 1,
-            "replayable": True,
+            "replayable": row["value"] is not None,
             "redrive_count": 0,
         }
     ).encode()

@@ -164,7 +164,9 @@ class Feed:
             while self.failure is None and not self._is_ending:
                 await self._until_due()
                 await self._turn()
-        except Exception as error:  # noqa: BLE001 - whatever the sink raises ends the worker
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a panic in a library is no Exception
             self.fail(error)
 
     def end(self) -> None:

@@ -16,6 +16,7 @@ import contextlib
 import gc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 
@@ -44,6 +45,17 @@ class Columns:
     keys: list[bytes | None]
     values: list[bytes | None]
     headers: list[list[tuple[str, bytes]]]
+
+
+@dataclass(slots=True)
+class Passed:
+    """Offsets of a partition that gave no record and that no Columns covers yet: [start, end)."""
+
+    start: int = -1
+    end: int = -1
+
+
+PASSED: WeakKeyDictionary[Fetcher, dict[TopicPartition, Passed]] = WeakKeyDictionary()
 
 
 async def fetched_columns(
@@ -83,6 +95,7 @@ def _drain_all(
 ) -> dict[TopicPartition, Columns]:
     drained: dict[TopicPartition, Columns] = {}
     results = fetcher._records
+    passed = PASSED.setdefault(fetcher, {})
     for tp in list(results):
         if active and tp not in active:
             if not fetcher._subscriptions.is_assigned(tp):
@@ -97,7 +110,7 @@ def _drain_all(
             _forget(fetcher, tp)
             result.check_raise()
         with _collector_paused():
-            columns = _drain(result, rows_max)
+            columns = _drain(result, rows_max, passed.setdefault(tp, Passed()))
         if not result.has_more():
             _forget(fetcher, tp)
         if columns is not None:
@@ -127,8 +140,12 @@ def _forget(fetcher: Fetcher, tp: TopicPartition) -> None:
     fetcher._notify(fetcher._wait_consume_future)
 
 
-def _drain(result: FetchResult, rows_max: int) -> Columns | None:
-    """Take whole record batches until rows_max is reached; None if there is nothing to give."""
+def _drain(result: FetchResult, rows_max: int, passed: Passed) -> Columns | None:
+    """Take whole record batches until rows_max is reached; None if there is nothing to give.
+
+    Offsets without records (markers of transactions, what was aborted or compacted) belong to the
+    next records: these begin where the offsets before them began.
+    """
     source = result._partition_records
     if source is None or not result.check_assignment(result._topic_partition):
         return None
@@ -140,8 +157,12 @@ def _drain(result: FetchResult, rows_max: int) -> Columns | None:
         result._update_position()
         if not source._records.has_next():
             result._partition_records = None
+    if passed.end != position:
+        passed.start = position
+    passed.end = source.next_fetch_offset
     if not rows:
         return None
+    position, passed.start = passed.start, passed.end
     headers = [row.headers for row in rows]
     return Columns(
         position=position,

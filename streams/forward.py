@@ -58,7 +58,9 @@ class Forwarder:
                     await asyncio.sleep(RETRY_WAIT_S)
                     self._feed.letters_due.set()
                 self._is_sending = False
-        except Exception as error:  # noqa: BLE001 - whatever the sink raises ends the worker
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a panic in a library is no Exception
             self._feed.fail(error)
 
     def close(self) -> None:

@@ -79,7 +79,7 @@ class Pipeline:
         """Own these shards; where another worker's published copy is further, take that one."""
         own = restore.progress(self._con)
         files = set(self._settings.published_dir.glob(publish.WORKER_GLOB)) - {self._published}
-        copies = restore.most_advanced(files)
+        copies = restore.most_advanced(files, skips_unusable=True)
         for shard in sorted(shards - self._shards):
             if shard in copies and copies[shard].progress > own.get(shard, 0):
                 restore.take_shards(self._con, copies[shard].path, [shard])
@@ -98,7 +98,7 @@ class Pipeline:
     def add(self, batch: Batch) -> None:
         """Take a batch into the buffer; what lies below the offsets of record is dropped."""
         key = (batch.topic, batch.shard)
-        fresh = batch.starting_at(self._next[key])
+        fresh = batch.starting_at(self._next[key]).with_sane_times()
         if not len(fresh):
             return
         topic = Topic(batch.topic)

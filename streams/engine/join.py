@@ -12,7 +12,9 @@ import polars as pl
 from streams.engine.columns import NO_EXPERIMENT
 from streams.events.measures import ACTIVITY_NAMES
 
-PAIR = ("generation_id", "user_key")
+PAIR = ("shard", "generation_id", "user_key")
+"""Of one shard: a key that a producer put into the wrong partition must not make shards depend on
+each other."""
 EXPOSED, ORPHAN, ORGANIC, ALL = "exposed", "orphan", "organic", "all"
 """Attributions: met its exposure, waits for one, never had a generation; and every event once."""
 IDS = ("shard", "experiment_id", "variant_id", "unit_type", "unit_id", "surface", "attribution")

@@ -31,9 +31,13 @@ TAKEN = ("judge_id", "score_value", "score_min", "score_max", "sampling_prob", *
 
 
 def of_events(scores: pl.DataFrame) -> pl.DataFrame:
-    """SCORE rows of accepted judge_score events, one each. An error is a missing score, never 0."""
+    """SCORE rows of accepted judge_score events that carry a value or an error.
+
+    An error is a missing score, never 0. A score that is only a label is kept as a fact.
+    """
     valid = pl.col("score_value").is_not_null() & pl.col("error_type").is_null()
-    return scores.with_columns(
+    told = scores.filter(valid | pl.col("error_type").is_not_null())
+    return told.with_columns(
         pl.col("repeat_idx").fill_null(0),
         pl.col("sampling_prob").fill_null(1.0),
         scores_n=valid.cast(pl.Int64),
@@ -78,6 +82,7 @@ def window_score_change(
 
 def _scored(exposures: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     first = attributing(exposures).select(
+        "shard",
         "generation_id",
         "experiment_id",
         "variant_id",
@@ -87,7 +92,7 @@ def _scored(exposures: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     value = pl.col("score_value").fill_null(0.0)
     valid = pl.col("score_value").is_not_null()
     weight = pl.when(valid).then(1 / pl.col("sampling_prob")).otherwise(0.0)
-    return scores.join(first, on="generation_id", how="inner").with_columns(
+    return scores.join(first, on=["shard", "generation_id"], how="inner").with_columns(
         scored_n=valid.cast(pl.Int64),
         errored_n=(~valid).cast(pl.Int64),
         score_micro=(value * MICRO).round(0).cast(pl.Int64),

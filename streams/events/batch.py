@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
+
+
+RECORD_TIME_MS_MAX = 4_102_444_800_000
+"""2100-01-01: beyond it a record time is no time, and its microseconds may not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,15 @@ class Batch:
     def __len__(self) -> int:
         """How many records."""
         return len(self.offsets)
+
+    def with_sane_times(self) -> Batch:
+        """The same with record times between 1970 and 2100: producers may claim any number."""
+        if not len(self) or (
+            min(self.record_times_ms) >= 0 and max(self.record_times_ms) <= RECORD_TIME_MS_MAX
+        ):
+            return self
+        times_ms = [min(max(time_ms, 0), RECORD_TIME_MS_MAX) for time_ms in self.record_times_ms]
+        return dataclasses.replace(self, record_times_ms=times_ms)
 
     def starting_at(self, offset: int) -> Batch:
         """The records from an offset on; the same batch where that is all of them."""

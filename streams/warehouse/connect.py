@@ -29,6 +29,12 @@ def open_writable(path: Path, *, memory: str, threads_n: int) -> DuckDBPyConnect
         TransientError: another process holds the file.
         ConfigError: the path cannot be written or is no DuckDB file.
     """
+    if "?" in str(path):
+        raise ConfigError(
+            "DuckDB cannot keep a file whose path holds a question mark.",
+            where=str(path),
+            todo="Name another folder with --data-dir.",
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

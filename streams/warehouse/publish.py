@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 from typing import TYPE_CHECKING
 
+from streams.errors import TransientError
 from streams.warehouse import restore
 from streams.warehouse.connect import first_row, open_writable
 from streams.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
@@ -27,7 +30,7 @@ def snapshot(con: DuckDBPyConnection, source: Path, target: Path, *, keep_n: int
     """
     con.execute("CHECKPOINT")
     target.parent.mkdir(parents=True, exist_ok=True)
-    coming = target.with_name(f".{target.name}.coming")
+    coming = _coming(target)
     shutil.copyfile(source, coming)
     place(coming, target, keep_n=keep_n)
 
@@ -59,21 +62,37 @@ def _keep(target: Path, keep_n: int) -> None:
 
 def link(source: Path, target: Path, *, keep_n: int) -> None:
     """Let `target` be the file `source`, atomically: a sole worker's file is the whole."""
-    coming = target.with_name(f".{target.name}.coming")
-    coming.unlink(missing_ok=True)
-    os.link(source, coming)
-    place(coming, target, keep_n=keep_n)
+    with _alone(target) as is_alone:
+        if not is_alone:  # a merge is under way, and has this file too
+            return
+        coming = _coming(target)
+        os.link(source, coming)
+        place(coming, target, keep_n=keep_n)
 
 
 def merge(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) -> dict[int, Path]:
     """One warehouse of what all workers published: each shard from its most advanced copy.
 
     Returns: the file each shard was taken from.
+
+    Raises:
+        TransientError: another process is publishing the same file.
+        IntegrityError, ConfigError: a source is of another schema or rules, or unreadable.
     """
-    best = restore.most_advanced(sources)
     target.parent.mkdir(parents=True, exist_ok=True)
-    coming = target.with_name(f".{target.name}.coming")
-    coming.unlink(missing_ok=True)
+    with _alone(target) as is_alone:
+        if not is_alone:
+            raise TransientError(
+                "another process is publishing here.",
+                where=str(target),
+                todo="Let one `listenback publish` run.",
+            )
+        return _merged(sources, target, memory=memory, keep_n=keep_n)
+
+
+def _merged(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) -> dict[int, Path]:
+    best = restore.most_advanced(sources)
+    coming = _coming(target)
     con = open_writable(coming, memory=memory, threads_n=2)
     try:
         migrate(con, str(coming))
@@ -86,6 +105,25 @@ def merge(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) ->
         con.close()
     place(coming, target, keep_n=keep_n)
     return {shard: copy.path for shard, copy in best.items()}
+
+
+def _coming(target: Path) -> Path:
+    """A hidden name beside the target that nobody else uses; what a dead process left goes."""
+    for left in target.parent.glob(f".{target.name}.{os.getpid()}.coming*"):
+        left.unlink(missing_ok=True)
+    return target.with_name(f".{target.name}.{os.getpid()}.coming")
+
+
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[bool]:
+    """Whether this process may replace the target; the lock goes with the process."""
+    with target.with_name(f".{target.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def _adopt_rules(con: DuckDBPyConnection, path: Path) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streams.errors import IntegrityError
+from streams.errors import IntegrityError, ListenbackError
 from streams.warehouse.connect import first_row, open_readable, transaction
 from streams.warehouse.layout import TABLES
-from streams.warehouse.migrate import migrations, version_of
+from streams.warehouse.migrate import check_version, migrations, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,27 @@ def progress(con: DuckDBPyConnection) -> dict[int, int]:
     return dict(rows.fetchall())
 
 
-def most_advanced(paths: Iterable[Path]) -> dict[int, Copy]:
-    """The copy of each shard that is furthest ahead; a file that vanished meanwhile is no copy."""
+def most_advanced(paths: Iterable[Path], *, skips_unusable: bool = False) -> dict[int, Copy]:
+    """The copy of each shard that is furthest ahead; a file that vanished meanwhile is no copy.
+
+    Args:
+        paths: published files.
+        skips_unusable: pass over files that cannot be read or have another schema, with a warning:
+            for a worker they only save a replay. Otherwise they are errors.
+
+    Raises:
+        ListenbackError: a file is unusable, unless skips_unusable.
+    """
     best: dict[int, Copy] = {}
     for path in sorted(paths):
-        for shard, done in _progress_of(path).items():
+        try:
+            found = _progress_of(path)
+        except ListenbackError as error:
+            if not skips_unusable:
+                raise
+            log.warning("passing over a published file: %s", error)
+            continue
+        for shard, done in found.items():
             if shard not in best or done > best[shard].progress:
                 best[shard] = Copy(path, done)
     return best
@@ -46,8 +66,16 @@ def _progress_of(path: Path) -> Mapping[int, int]:
         return {}
     con = open_readable(path)
     try:
-        if version_of(con) != migrations()[-1].version:
-            return {}
+        found, newest = version_of(con), migrations()[-1].version
+        check_version(found, str(path))
+        if found < newest:
+            raise IntegrityError(
+                f"schema version {found} is older than this listenback writes ({newest}).",
+                where=str(path),
+                done="Nothing was merged.",
+                todo="Start that worker with this listenback, or remove the file of a worker that "
+                "is gone.",
+            )
         return progress(con)
     finally:
         con.close()

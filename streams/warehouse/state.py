@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from streams.engine.apply import Touched
     from streams.events.topics import Topic
 
-HASH = "md5_number(concat_ws(chr(31), '{topic}', source, event_id))"
+HASH = "md5_number(concat('{topic}:', length(source), ':', source, event_id))"
 """128-bit id of an event: stable over versions of DuckDB and polars, unlike their own hashes."""
 KEY = "t.shard = r.shard AND t.generation_id = r.generation_id"
 

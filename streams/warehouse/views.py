@@ -84,8 +84,8 @@ VIEW_COMMENTS = {
 COLUMN_COMMENTS = {
     "window_start": "start of the window, inclusive, UTC",
     "window_end": "end of the window, exclusive, UTC",
-    "status": "provisional: may still change; final: nothing inside the horizon can change it",
-    "maturity": "share of the window that is older than the horizon, 0 to 1",
+    "status": "final: a horizon behind the watermark; only later plays of what it exposed add",
+    "maturity": "share of the window that is a horizon older than the watermark, 0 to 1",
     "score_mean": "mean latest score, weighted by 1 / sampling probability",
     "watermark_us": "largest event time less the out-of-orderness, microseconds UTC",
     "watermark_at": "the watermark as a timestamp, UTC",

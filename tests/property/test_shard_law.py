@@ -28,6 +28,12 @@ RULES = Rules((60, 3_600, 86_400), 60_000_000)
 START_US = 1_700_000_000_000_000
 GENERATIONS = ("g1", "g2")
 USERS = ("a" * 64, "b" * 64)
+ERROR_TYPES = {
+    (False, False): None,
+    (False, True): None,
+    (True, False): "timeout",
+    (True, True): None,  # a score that is a label alone
+}
 times = st.integers(0, 3 * 86_400).map(lambda s: START_US + s * 1_000_000)
 delays_us = st.sampled_from((0, 30_000_000, 3_600_000_000, 86_400_000_000))
 
@@ -72,7 +78,7 @@ scores = event(
     score_value=st.sampled_from((None, 0.0, 0.25, 1.0)),
     repeat_idx=st.sampled_from((None, 0, 1)),
     sampling_prob=st.sampled_from((None, 0.5, 1.0)),
-).map(lambda e: e | {"error_type": "timeout" if e["score_value"] is None else None})
+).map(lambda e: e | {"error_type": ERROR_TYPES[e["score_value"] is None, e["repeat_idx"] == 1]})
 labels = event(dimension=st.just("taste"), score_value=st.just(1.0))
 logs = st.lists(
     st.one_of(

@@ -83,7 +83,7 @@ FIRST = """
 CREATE OR REPLACE TEMP TABLE o_first AS
 SELECT * FROM o_exposure e WHERE NOT EXISTS (
     SELECT 1 FROM o_exposure x
-    WHERE x.generation_id = e.generation_id AND x.user_key = e.user_key
+    WHERE x.shard = e.shard AND x.generation_id = e.generation_id AND x.user_key = e.user_key
     AND x.experiment_id = e.experiment_id
     AND (x.event_time_us, x.source, x.event_id) < (e.event_time_us, e.source, e.event_id)
 )
@@ -93,7 +93,7 @@ CREATE OR REPLACE TEMP TABLE o_joined AS
 SELECT a.n, a.shard, f.experiment_id, f.variant_id, f.unit_type, f.unit_id, f.surface,
     'exposed' AS attribution, f.event_time_us AS exposed_at_us, a.event_time_us, a.record_time_us,
     a.incognito, {", ".join(f"a.{name}" for name in ACTIVITY_NAMES)}
-FROM o_all a JOIN o_first f USING (generation_id, user_key)
+FROM o_all a JOIN o_first f USING (shard, generation_id, user_key)
 UNION ALL
 SELECT a.n, a.shard, '', '', '', '', '',
     CASE WHEN a.generation_id IS NULL THEN 'organic' ELSE 'orphan' END,
@@ -101,7 +101,7 @@ SELECT a.n, a.shard, '', '', '', '', '',
     a.incognito, {", ".join(f"a.{name}" for name in ACTIVITY_NAMES)}
 FROM o_all a WHERE NOT EXISTS (
     SELECT 1 FROM o_first f
-    WHERE f.generation_id = a.generation_id AND f.user_key = a.user_key
+    WHERE f.shard = a.shard AND f.generation_id = a.generation_id AND f.user_key = a.user_key
 )
 """
 NO_ACTIVITY = ", ".join(f"0 AS {name}" for name in ACTIVITY_NAMES)
@@ -158,16 +158,16 @@ SELECT shard, generation_id, dimension, evaluator_epoch,
     count(*) FILTER (error_type IS NOT NULL) AS errors_n,
     arg_max(score_value, (event_time_us, coalesce(repeat_idx, 0), source, event_id))
         FILTER (error_type IS NULL AND score_value IS NOT NULL) AS score_value
-FROM judge_score GROUP BY ALL
+FROM judge_score WHERE score_value IS NOT NULL OR error_type IS NOT NULL GROUP BY ALL
 """
 WINDOW_SCORES = """
 WITH first AS (
-    SELECT generation_id, experiment_id, variant_id, surface, event_time_us FROM o_first
+    SELECT shard, generation_id, experiment_id, variant_id, surface, event_time_us FROM o_first
 ), scored AS (
     SELECT s.*, f.experiment_id, f.variant_id, f.surface, f.event_time_us AS exposed_at_us,
         s.score_value IS NOT NULL AS ok,
         CASE WHEN s.score_value IS NULL THEN 0 ELSE 1 / s.sampling_prob END AS weight
-    FROM generation_score s JOIN first f USING (generation_id)
+    FROM generation_score s JOIN first f USING (shard, generation_id)
 )
 SELECT shard, size_s, exposed_at_us // (size_s * 1000000) * size_s * 1000000 AS window_start_us,
     experiment_id, variant_id, surface, dimension, evaluator_epoch,
@@ -197,6 +197,7 @@ FROM (
     SELECT shard, generation_id, NULL AS event_time_us, {NO_ACTIVITY}, {NO_EXPOSURE}, 's' AS kind,
         (error_type IS NULL AND score_value IS NOT NULL)::INT AS scores_n,
         (error_type IS NOT NULL)::INT AS score_errors_n, 0 AS labels_n FROM judge_score
+    WHERE score_value IS NOT NULL OR error_type IS NOT NULL
     UNION ALL BY NAME
     SELECT shard, generation_id, NULL AS event_time_us, {NO_ACTIVITY}, {NO_EXPOSURE}, 'l' AS kind,
         0 AS scores_n, 0 AS score_errors_n, 1 AS labels_n FROM human_label

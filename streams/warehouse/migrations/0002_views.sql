@@ -220,8 +220,8 @@ COMMENT ON COLUMN window_aggregate."other_feedback_n" IS 'feedback with action o
 COMMENT ON COLUMN window_aggregate."values_n" IS 'feedback that carries a value';
 COMMENT ON COLUMN window_aggregate."value_micro" IS 'sum of feedback values, millionths';
 COMMENT ON COLUMN window_aggregate."revision" IS 'events that the log took after the window had closed';
-COMMENT ON COLUMN window_aggregate."status" IS 'provisional: may still change; final: nothing inside the horizon can change it';
-COMMENT ON COLUMN window_aggregate."maturity" IS 'share of the window that is older than the horizon, 0 to 1';
+COMMENT ON COLUMN window_aggregate."status" IS 'final: a horizon behind the watermark; only later plays of what it exposed add';
+COMMENT ON COLUMN window_aggregate."maturity" IS 'share of the window that is a horizon older than the watermark, 0 to 1';
 COMMENT ON COLUMN window_judge_score."size_s" IS 'size of the window, seconds';
 COMMENT ON COLUMN window_judge_score."window_start" IS 'start of the window, inclusive, UTC';
 COMMENT ON COLUMN window_judge_score."window_end" IS 'end of the window, exclusive, UTC';
@@ -236,8 +236,8 @@ COMMENT ON COLUMN window_judge_score."score_micro" IS 'sum of latest scores, mil
 COMMENT ON COLUMN window_judge_score."weight_micro" IS 'sum of 1 / sampling probability, millionths';
 COMMENT ON COLUMN window_judge_score."weighted_score_micro" IS 'sum of score / sampling probability, millionths';
 COMMENT ON COLUMN window_judge_score."score_mean" IS 'mean latest score, weighted by 1 / sampling probability';
-COMMENT ON COLUMN window_judge_score."status" IS 'provisional: may still change; final: nothing inside the horizon can change it';
-COMMENT ON COLUMN window_judge_score."maturity" IS 'share of the window that is older than the horizon, 0 to 1';
+COMMENT ON COLUMN window_judge_score."status" IS 'final: a horizon behind the watermark; only later plays of what it exposed add';
+COMMENT ON COLUMN window_judge_score."maturity" IS 'share of the window that is a horizon older than the watermark, 0 to 1';
 COMMENT ON COLUMN unit_day."experiment_id" IS 'experiment, '''' for none';
 COMMENT ON COLUMN unit_day."variant_id" IS 'model version under test, '''' for none';
 COMMENT ON COLUMN unit_day."unit_type" IS 'kind of the unit of randomisation';

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import duckdb
@@ -5,7 +6,7 @@ import pytest
 from support.log import USER, batch, message
 from support.oracle import differences
 
-from streams.errors import ConfigError, IntegrityError
+from streams.errors import ConfigError, IntegrityError, ListenbackError
 from streams.events.topics import Topic
 from streams.pipeline import Pipeline
 from streams.settings import Settings
@@ -156,7 +157,8 @@ def test_only_the_last_few_snapshots_are_kept(tmp_path):
         worker.add(batch(Topic.LISTENS, [listen(f"l{n}")], first_offset=n))
         worker.flush()
         worker.publish()
-    kept = {path.name for path in settings(tmp_path).published_dir.iterdir()}
+    files = settings(tmp_path).published_dir.iterdir()
+    kept = {path.name for path in files if not path.name.endswith(".lock")}
     assert kept == {
         f"{stem}.duckdb{age}" for stem in ("worker-0", "warehouse") for age in ("", ".1", ".2")
     }
@@ -210,6 +212,81 @@ def test_a_copy_made_under_other_rules_is_not_taken(tmp_path):
     with pytest.raises(IntegrityError, match="other window sizes"):
         other.assign(frozenset({0}))
     other.close()
+
+
+def test_record_times_that_no_clock_shows_are_refused_not_fatal(pipeline):
+    for n, time_ms in enumerate((1 << 62, -(1 << 62), 8_300_000_000_000_000)):
+        plain = batch(Topic.LISTENS, [listen(f"l{n}")], first_offset=n)
+        pipeline.add(dataclasses.replace(plain, record_times_ms=[time_ms]))
+    done = pipeline.flush()
+    assert (done.accepted_n, done.dead_lettered_n) == (0, 3)
+    classes = [json.loads(letter.envelope)["error_class"] for letter in pipeline.dead_letters(9)]
+    assert sorted(classes) == ["late_beyond_horizon", "late_beyond_horizon", "semantic"]
+
+
+def test_a_generation_in_two_shards_joins_in_neither_order(tmp_path):
+    found = []
+    for cut in (False, True):
+        one = Pipeline(settings(tmp_path, worker_id=str(cut)))
+        one.assign(frozenset({0, 1}))
+        one.add(batch(Topic.EXPOSURES, [exposure()], shard=0))
+        if cut:
+            one.flush()
+        one.add(batch(Topic.LISTENS, [listen()], shard=1))
+        one.flush()
+        found.append(one._con.sql("FROM window_sum ORDER BY ALL").fetchall())
+        one.close()
+    assert found[0] == found[1]
+
+
+def test_ids_that_only_a_separator_tells_apart_are_two_events(pipeline):
+    for n, (source, event_id) in enumerate((("a\x1fb", "c"), ("a", "b\x1fc"))):
+        made = listen(event_id, source=source)
+        pipeline.add(batch(Topic.LISTENS, [made], first_offset=n))
+        pipeline.flush()
+    assert pipeline._con.sql("SELECT count(*) FROM listen").fetchall() == [(2,)]
+
+
+def test_a_value_too_large_for_an_envelope_stays_in_the_table(pipeline):
+    pipeline.add(batch(Topic.LISTENS, [b"x" * 900_000, b"x"]))
+    pipeline.flush()
+    large, small = (json.loads(letter.envelope) for letter in pipeline.dead_letters(9))
+    assert (large["value_b64"], large["replayable"]) == (None, False)
+    assert (small["value_b64"], small["replayable"]) == ("eA==", True)
+    kept = pipeline._con.sql("SELECT max(octet_length(value)) FROM dead_letter").fetchall()
+    assert kept == [(900_000,)]
+
+
+def test_a_published_file_that_cannot_be_read_stops_no_worker_but_every_merge(tmp_path):
+    place = settings(tmp_path)
+    place.published_dir.mkdir(parents=True)
+    (place.published_dir / "worker-9.duckdb").write_bytes(b"")
+    (place.published_dir / "worker-8.duckdb").write_bytes(b"garbage" * 10_000)
+    worker = Pipeline(place)
+    assert worker.assign(frozenset({0}))["listens", 0] == 0
+    worker.close()
+    with pytest.raises(ListenbackError, match=r"worker-[89]\.duckdb"):
+        publish.merge(
+            place.published_dir.glob(publish.WORKER_GLOB),
+            place.warehouse_file,
+            memory="500MB",
+            keep_n=3,
+        )
+    assert not place.warehouse_file.exists()
+
+
+def test_a_merge_refuses_files_of_an_older_schema(tmp_path):
+    workers_of_two_shards(tmp_path)
+    place = settings(tmp_path)
+    with duckdb.connect(str(place.published_dir / "worker-1.duckdb")) as con:
+        con.execute("DELETE FROM schema_history WHERE version > 1")
+    with pytest.raises(IntegrityError, match="version 1 is older"):
+        publish.merge(
+            place.published_dir.glob(publish.WORKER_GLOB),
+            place.warehouse_file,
+            memory="500MB",
+            keep_n=3,
+        )
 
 
 def test_the_watermark_makes_windows_final_only_after_the_horizon(pipeline):
