@@ -51,6 +51,8 @@ def normal_density(z: ArrayLike) -> FloatArray:
 def t_upper(t: ArrayLike, df: ArrayLike) -> FloatArray:
     """P(T > t) for Student's t with df degrees of freedom; df may be infinite."""
     t, df = np.broadcast_arrays(np.asarray(t, float), np.asarray(df, float))
+    if np.all(df > _NORMAL_FROM_DF):
+        return normal_upper(t)
     small = np.minimum(df, _NORMAL_FROM_DF)
     square = t * t
     far = special.betainc(small / 2, 0.5, small / (small + square))
@@ -68,6 +70,8 @@ def t_two_sided(t: ArrayLike, df: ArrayLike) -> FloatArray:
 def t_upper_quantile(alpha: ArrayLike, df: ArrayLike) -> FloatArray:
     """The t with P(T > t) = alpha; df may be infinite."""
     alpha, df = np.broadcast_arrays(np.asarray(alpha, float), np.asarray(df, float))
+    if np.all(df > _NORMAL_FROM_DF):
+        return normal_upper_quantile(alpha)
     small = np.minimum(df, _NORMAL_FROM_DF)
     quantile = -special.stdtrit(small, alpha)
     log_density = (
