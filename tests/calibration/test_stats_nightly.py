@@ -10,8 +10,9 @@ from analytics.stats import betting, evalues, mixtures, overrun, stitching
 from analytics.stats import confidence_sequence as cs
 from analytics.stats import group_sequential as gst
 from analytics.stats.means import difference_se, z_interval
-from analytics.stats.moments import Marginal
+from analytics.stats.moments import Marginal, Moments
 from analytics.stats.noninferiority import noninferior_sequence
+from analytics.stats.ppi import fused_means
 from analytics.stats.spending import SPENDINGS
 from analytics.stats.srm import sequential_srm
 
@@ -208,3 +209,33 @@ def test_sequential_sample_ratio_alarms_on_at_most_alpha_of_fair_experiments():
     skewed = rng.multinomial(300, [0.44, 0.28, 0.28], size=(50, NIGHTS)).cumsum(axis=1)
     caught = [sequential_srm(one, [2, 1, 1], alpha=0.001).rejected[-1] for one in skewed]
     assert np.mean(caught) == 1.0
+
+
+def judged(rng: np.random.Generator, per_night: int, *, bias: float) -> Moments:
+    """Moments of (human, judge) up to each night, (paths, nights); the judge is biased."""
+    truth = rng.normal(size=(1000, NIGHTS, per_night))
+    judge = truth + bias + 0.7 * rng.normal(size=truth.shape)
+    rows = np.stack([truth + 0.3 * rng.normal(size=truth.shape), judge], axis=-1)
+    total = rows.sum(axis=2).cumsum(axis=1)
+    products = np.einsum("pnui,pnuj->pnij", rows, rows).cumsum(axis=1)
+    n = np.broadcast_to(per_night * np.arange(1.0, NIGHTS + 1), total.shape[:-1])
+    return Moments.from_sums(n, total, products)
+
+
+def test_prediction_powered_nights_err_in_at_most_alpha_even_with_a_judge_biased_on_one_arm():
+    rng = np.random.default_rng(17)
+    arms_of = []
+    for bias in (0.0, 0.3):
+        near, rest = (judged(rng, k, bias=bias) for k in (20, 80))
+        arms_of.append((near, near.merge(rest).columns(1)))
+    fused = fused_means(*arms_of)
+    found = cs.difference_sequence(*fused.means, cs.SequencePlan(40.0 * NIGHTS, 0.05))
+    assert at_most(ever(found.excludes), 0.05, 1000)
+    alone = cs.difference_sequence(
+        *(near.at(0) for near, _ in arms_of), cs.SequencePlan(40.0 * NIGHTS, 0.05)
+    )
+    assert (found.half_width < alone.half_width)[found.enough].mean() > 0.99
+    judge_only = cs.difference_sequence(
+        *(far.at(0) for _, far in arms_of), cs.SequencePlan(200.0 * NIGHTS, 0.05)
+    )
+    assert ever(judge_only.excludes) > 990
