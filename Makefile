@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test test-fast lint format docs lock clean
+.PHONY: help install demo test test-fast lint format docs screenshot lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ format: install ## Format and fix what can be fixed
 
 docs: install ## Write the pages of docs/ that come from the code
 	$(BIN)/python docs/generate.py
+
+screenshot: demo ## Take the picture of the report (needs Chromium)
+	$(BIN)/python docs/screenshot.py
 
 COMPILE = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"

@@ -2,7 +2,7 @@
 
 `make docs` runs it; tests/unit/test_docs.py fails while a page is not what it would write.
 """
-# ruff: noqa: INP001 - a script beside the pages, not a package
+
 
 from __future__ import annotations
 
