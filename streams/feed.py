@@ -146,6 +146,8 @@ class Feed:
             self.fail(self._out_of_step(tp, batch))
             return
         self._positions[tp] = batch.next_position
+        if not len(batch):  # offsets without records: markers of transactions
+            return
         self._waiting.append(batch)
         self._waiting_rows += len(batch)
         self._waiting_bytes += batch.bytes_n

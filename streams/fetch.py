@@ -16,7 +16,6 @@ import contextlib
 import gc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 
@@ -32,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What one partition gave, in offset order; at least one record.
+    """What one partition gave, in offset order.
+
+    No record at all is an answer, too: the position moved over what is none (markers of
+    transactions, what was aborted or compacted away).
 
     position, next_position: where the partition was read before and after.
     headers: one sequence a record, or empty where no record has any.
@@ -45,17 +47,6 @@ class Columns:
     keys: list[bytes | None]
     values: list[bytes | None]
     headers: list[list[tuple[str, bytes]]]
-
-
-@dataclass(slots=True)
-class Passed:
-    """Offsets of a partition that gave no record and that no Columns covers yet: [start, end)."""
-
-    start: int = -1
-    end: int = -1
-
-
-PASSED: WeakKeyDictionary[Fetcher, dict[TopicPartition, Passed]] = WeakKeyDictionary()
 
 
 async def fetched_columns(
@@ -95,7 +86,6 @@ def _drain_all(
 ) -> dict[TopicPartition, Columns]:
     drained: dict[TopicPartition, Columns] = {}
     results = fetcher._records
-    passed = PASSED.setdefault(fetcher, {})
     for tp in list(results):
         if active and tp not in active:
             if not fetcher._subscriptions.is_assigned(tp):
@@ -110,7 +100,7 @@ def _drain_all(
             _forget(fetcher, tp)
             result.check_raise()
         with _collector_paused():
-            columns = _drain(result, rows_max, passed.setdefault(tp, Passed()))
+            columns = _drain(result, rows_max)
         if not result.has_more():
             _forget(fetcher, tp)
         if columns is not None:
@@ -140,12 +130,8 @@ def _forget(fetcher: Fetcher, tp: TopicPartition) -> None:
     fetcher._notify(fetcher._wait_consume_future)
 
 
-def _drain(result: FetchResult, rows_max: int, passed: Passed) -> Columns | None:
-    """Take whole record batches until rows_max is reached; None if there is nothing to give.
-
-    Offsets without records (markers of transactions, what was aborted or compacted) belong to the
-    next records: these begin where the offsets before them began.
-    """
+def _drain(result: FetchResult, rows_max: int) -> Columns | None:
+    """Take whole record batches until rows_max is reached; None if the position does not move."""
     source = result._partition_records
     if source is None or not result.check_assignment(result._topic_partition):
         return None
@@ -157,12 +143,8 @@ def _drain(result: FetchResult, rows_max: int, passed: Passed) -> Columns | None
         result._update_position()
         if not source._records.has_next():
             result._partition_records = None
-    if passed.end != position:
-        passed.start = position
-    passed.end = source.next_fetch_offset
-    if not rows:
+    if source.next_fetch_offset == position:
         return None
-    position, passed.start = passed.start, passed.end
     headers = [row.headers for row in rows]
     return Columns(
         position=position,
@@ -187,7 +169,7 @@ def _rows(source: Any, rows_max: int) -> list[Any]:  # noqa: ANN401 - aiokafka's
             while fetched and fetched[0].offset < source.next_fetch_offset:
                 fetched.pop(0)  # a fetch may begin inside a batch
             rows += fetched
-        source.next_fetch_offset = batch.next_offset
+        source.next_fetch_offset = max(source.next_fetch_offset, batch.next_offset)
     return rows
 
 

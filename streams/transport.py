@@ -335,12 +335,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         )
 
     def _message(self, tp: TP, batch: Fetched) -> ConsumerMessage:
-        last = batch.offsets[-1]
+        times_ms = batch.record_times_ms
         return ConsumerMessage(
             topic=tp.topic,
             partition=tp.partition,
-            offset=last,
-            timestamp=batch.record_times_ms[-1] / 1_000,
+            offset=batch.next_position - 1,
+            timestamp=times_ms[-1] / 1_000 if times_ms else 0.0,
             timestamp_type=0,
             headers=None,
             key=None,

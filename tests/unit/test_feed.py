@@ -210,6 +210,20 @@ def test_offsets_may_have_holes_where_positions_have_none():
     asyncio.run(scenario())
 
 
+def test_offsets_without_records_move_the_position_and_nothing_else():
+    async def scenario():
+        sink = MemorySink()
+        feed = await opened(sink, flush_age_max_ms=10)
+        marker = Fetched("listens", 0, [], [], [], [], epoch=feed.epoch, next_position=4)
+        feed.take(marker)
+        assert feed.is_drained
+        feed.take(fetched(feed, range(4, 6)))
+        await settled(feed, lambda: feed.is_drained)
+        assert sink.offsets() == {("listens", 0): [4, 5]}
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("method", ["add", "flush", "publish_if_due"])
 def test_a_failing_sink_ends_the_worker_and_nothing_is_durable(method):
     def broken(*_):

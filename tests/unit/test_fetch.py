@@ -1,0 +1,135 @@
+"""Fetched bytes that no test broker gives: transactions, aborted records, their markers."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from types import SimpleNamespace
+
+import pytest
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+
+from streams.fetch import fetched_columns
+
+TP = TopicPartition("listens", 0)
+TRANSACTIONAL, CONTROL = 0x10, 0x20
+ABORT, COMMIT = struct.pack(">hh", 0, 0), struct.pack(">hh", 0, 1)
+BATCH_HEAD = 8 + 4 + 4 + 1 + 4  # base offset, length, leader epoch, magic, checksum
+
+
+def record_batch(base_offset, values, *, attributes=0, producer_id=-1, key=b"k"):
+    """A record batch as a broker stores it; its checksum no longer fits."""
+    builder = DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=0,
+        is_transactional=0,
+        producer_id=producer_id,
+        producer_epoch=0,
+        base_sequence=0,
+        batch_size=1 << 20,
+    )
+    for number, value in enumerate(values):
+        builder.append(number, 1_000 + number, key, value, [])
+    raw = builder.build()
+    struct.pack_into(">q", raw, 0, base_offset)
+    struct.pack_into(">h", raw, BATCH_HEAD, attributes)
+    return bytes(raw)
+
+
+def marker(offset, kind, producer_id=7):
+    flags = TRANSACTIONAL | CONTROL
+    return record_batch(offset, [b""], attributes=flags, producer_id=producer_id, key=kind)
+
+
+def partition_records(raw, offset, aborted=()):
+    return PartitionRecords(
+        TP,
+        MemoryRecords(raw),
+        list(aborted),
+        offset,
+        key_deserializer=None,
+        value_deserializer=None,
+        check_crcs=False,
+        isolation_level=READ_COMMITTED,
+    )
+
+
+def read(raw, offset=0, aborted=(), rows_max=1_000_000):
+    """All columns that the fetcher gives of these bytes, and the position it ends at."""
+    state = SimpleNamespace(position=offset, paused=False)
+    state.consumed_to = lambda to: setattr(state, "position", to)
+    assignment = SimpleNamespace(active=True, state_value=lambda _: state)
+    result = FetchResult(
+        TP,
+        assignment=assignment,
+        partition_records=partition_records(raw, offset, aborted),
+        backoff=0,
+    )
+    fetcher = SimpleNamespace(
+        _closed=False,
+        _records={TP: result},
+        _subscriptions=SimpleNamespace(reassignment_in_progress=False),
+        _notify=lambda _: None,
+        _wait_consume_future=None,
+    )
+
+    async def all_of_it():
+        found = []
+        while fetcher._records:
+            got = await fetched_columns(fetcher, None, wait_max_s=0, rows_max=rows_max)
+            found += got.values()
+        return found
+
+    return asyncio.run(all_of_it()), state.position
+
+
+def in_transaction(offset, values):
+    return record_batch(offset, values, attributes=TRANSACTIONAL, producer_id=7)
+
+
+LOG = {
+    0: record_batch(0, [b"a", b"b"]),
+    2: in_transaction(2, [b"c"]),
+    3: marker(3, COMMIT),
+    4: in_transaction(4, [b"no", b"no"]),
+    6: marker(6, ABORT),
+    7: record_batch(7, [b"d"]),
+    8: marker(8, COMMIT),
+}
+ABORTED = [(7, 4)]
+
+
+def log_from(offset):
+    """What a broker sends for an offset: from the batch that holds it."""
+    first = max(start for start in LOG if start <= offset)
+    return b"".join(raw for start, raw in LOG.items() if start >= first)
+
+
+@pytest.mark.parametrize("rows_max", [1, 2, 1_000])
+@pytest.mark.parametrize("offset", [0, 1, 3, 4, 5, 7, 8])
+@pytest.mark.parametrize("aborted", [(), ABORTED])
+def test_it_gives_what_aiokafka_gives_and_leaves_no_hole_between_positions(
+    offset, rows_max, aborted
+):
+    raw = log_from(offset)
+    columns, end = read(raw, offset, aborted, rows_max)
+    twin = [(record.offset, record.value) for record in partition_records(raw, offset, aborted)]
+    given = [pair for one in columns for pair in zip(one.offsets, one.values, strict=True)]
+    assert given == twin
+    ends = [one.next_position for one in columns]
+    assert [one.position for one in columns] == [offset, *ends[:-1]]
+    assert ends[-1] == end == 9
+
+
+def test_what_was_aborted_is_not_given():
+    columns, _ = read(log_from(0), aborted=ABORTED)
+    assert [value for one in columns for value in one.values] == [b"a", b"b", b"c", b"d"]
+
+
+def test_markers_alone_are_columns_without_records_that_move_the_position():
+    columns, end = read(marker(5, COMMIT) + marker(6, COMMIT), offset=5)
+    assert [(one.position, one.offsets, one.next_position) for one in columns] == [(5, [], 7)]
+    assert end == 7
