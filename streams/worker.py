@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STOP_WAIT_MAX_S = 4.0
-"""For leaving the group; with the last flush and snapshot it must stay below 10 s."""
-LAST_FLUSH_WAIT_MAX_S = 5.0
+LAST_FLUSH_WAIT_MAX_S = 4.0
+"""With the two below, less than 10 s: what service managers wait before they kill."""
+LAST_COMMIT_WAIT_MAX_S = 2.0
+LEAVE_WAIT_MAX_S = 3.0
 IDLE_LOOK_EVERY_S = 0.05
 REPORT_EVERY_S = 10.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -193,8 +194,10 @@ class _Worker:
         if self._feed.failure is None:
             await self._step("the last flush", self._feed.release(), LAST_FLUSH_WAIT_MAX_S)
         if self._feed.failure is None and self._app.started:
-            await self._step("committing offsets", self._app.consumer.commit(), STOP_WAIT_MAX_S)
-        await self._step("leaving the group", self._app.stop(), STOP_WAIT_MAX_S)
+            await self._step(
+                "committing offsets", self._app.consumer.commit(), LAST_COMMIT_WAIT_MAX_S
+            )
+        await self._step("leaving the group", self._app.stop(), LEAVE_WAIT_MAX_S)
         await asyncio.to_thread(self._forwarder.close)
         await asyncio.to_thread(self._feed.shut)
 
@@ -213,7 +216,7 @@ class _Worker:
             now = self._feed.progress
             if now.read_n != read_n:
                 rate = (now.read_n - read_n) / REPORT_EVERY_S
-                log.info("read %s (%s/s), dead letters %s", now.read_n, rate, now.dead_lettered_n)
+                log.info("read %d (%d/s), dead letters %d", now.read_n, rate, now.dead_lettered_n)
                 read_n = now.read_n
 
     @contextlib.contextmanager
