@@ -10,6 +10,7 @@ and comparison that shares them. 28 looks take a few milliseconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -262,14 +263,10 @@ def check_looks(information: ArrayLike) -> FloatArray:
     return t
 
 
-_NODES: dict[int, tuple[FloatArray, FloatArray]] = {}
-
-
+@cache
 def legendre(count: int) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Legendre nodes and weights on -1..1: panels of NODES_MIN, computed once."""
-    if not _NODES:
-        _NODES[NODES_MIN] = np.polynomial.legendre.leggauss(NODES_MIN)
-    unit, weights = _NODES[NODES_MIN]
+    """Gauss-Legendre nodes and weights on -1..1, in panels of NODES_MIN."""
+    unit, weights = np.polynomial.legendre.leggauss(NODES_MIN)
     panels = -(-count // NODES_MIN)
     edges = np.linspace(-1, 1, panels + 1)
     half = 1 / panels
