@@ -3,7 +3,6 @@
 `make docs` runs it; tests/unit/test_docs.py fails while a page is not what it would write.
 """
 
-
 from __future__ import annotations
 
 import json
