@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from support.frames import Entry
 
-pytestmark = pytest.mark.property
+pytestmark = [pytest.mark.property, pytest.mark.timeout(1_500)]  # 300 examples in CI, 0.7 s each
 
 RULES = Rules((60, 3_600, 86_400), 60_000_000)
 START_US = 1_700_000_000_000_000
