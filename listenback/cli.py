@@ -31,6 +31,10 @@ COMMANDS = MappingProxyType(
         "doctor": Entry(
             "listenback.commands.doctor:doctor", "Find what is wrong here and what to do about it."
         ),
+        "hash": Entry(
+            "listenback.commands.hash:content_hash",
+            "Print the content hash of a warehouse: equal rows, equal hash.",
+        ),
         "import": Entry(
             "listenback.commands.imports:app", "Turn histories and tables into events."
         ),

@@ -75,6 +75,23 @@ def check_version(found: int, where: str) -> None:
         )
 
 
+def check_current(con: DuckDBPyConnection, where: str) -> None:
+    """Refuse a file that older or newer code has written: its tables are not ours.
+
+    Raises:
+        IntegrityError: the file's schema is not this code's.
+    """
+    found, newest = version_of(con), migrations()[-1].version
+    check_version(found, where)
+    if found < newest:
+        raise IntegrityError(
+            f"schema version {found} is older than this listenback reads ({newest}).",
+            where=where,
+            done="Nothing was done.",
+            todo="Let a worker of this listenback publish it again.",
+        )
+
+
 def migrate(con: DuckDBPyConnection, where: str) -> None:
     """Bring the open file to the newest schema.
 

@@ -15,6 +15,7 @@ from streams.engine.rules import Rules
 from streams.events.topics import Topic
 from streams.flush import commit
 from streams.warehouse.connect import open_writable, transaction
+from streams.warehouse.content import content_of
 from streams.warehouse.migrate import migrate
 from streams.warehouse.restore import drop_shards
 
@@ -153,10 +154,11 @@ def content(con: DuckDBPyConnection, chunks: list[list[Entry]]) -> dict[str, lis
     for chunk in chunks:
         commit(con, arrived(chunk), RULES)
     assert con.sql("FROM pipeline_health WHERE NOT is_balanced").fetchall() == []
-    return {
+    rows = {
         table: con.sql(f"FROM {table} ORDER BY ALL").fetchall()
         for table in (*EXPECTED, "topic_shard", "shard_watermark")
     }
+    return rows | {"hash": content_of(con)}
 
 
 @given(
