@@ -11,19 +11,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from scipy import optimize
 
-from analytics.stats import tails
-from analytics.stats.checks import bad, check_alpha, check_finite, check_positive, floats
+from analytics.stats import ldbounds, tails
+from analytics.stats.checks import (
+    bad,
+    check_alpha,
+    check_finite,
+    check_one_of,
+    check_positive,
+    floats,
+)
 from analytics.stats.spending import Sides, Spending, check_sides, spent
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from analytics.stats.checks import FloatArray
+
+Numerics = Literal["exact", "ldbounds"]
 
 Z_MAX = 8.5  # beyond it a spend is below 2e-17: the look cannot reject, its alpha is carried on
 _CUT = 7.5  # a continuation region without boundary ends here: 6e-14 of the mass is beyond
@@ -227,16 +236,27 @@ def inflation(drift: float, *, alpha: float, power_wanted: float, sides: Sides =
 
 
 def classical_bounds(
-    looks: int, *, alpha: float, shape: float = 0.0, sides: Sides = 2
+    looks: int,
+    *,
+    alpha: float,
+    shape: float = 0.0,
+    sides: Sides = 2,
+    numerics: Numerics = "exact",
 ) -> FloatArray:
     """Wang-Tsiatis boundaries at equal looks: constant * (k / looks)^(shape - 1/2).
 
-    shape 0.5: Pocock (1977), one z at every look; shape 0: O'Brien and Fleming (1979).
+    shape 0.5: Pocock (1977), one z at every look; shape 0: O'Brien and Fleming (1979). numerics:
+    "exact" spends alpha to 1e-10; "ldbounds" is as R's ldbounds prints it, up to 1e-4 beside it
+    (shapes 0.5 and 0 only), for comparing numbers.
     Source: Wang and Tsiatis (1987). Case gst-classic-pocock-5.
     """
     check_alpha(alpha)
     check_sides(sides)
     t = equal_looks(looks)
+    if check_one_of(numerics, get_args(Numerics), "numerics") == "ldbounds":
+        if shape not in {0.0, 0.5}:
+            raise bad(f"ldbounds has no boundaries of shape {shape!r}.", "Give 0.5 or 0.")
+        return ldbounds.common_bounds(looks, alpha / sides, shape)
     form = t ** (shape - 0.5)
 
     def excess(constant: float) -> float:

@@ -11,21 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytics.stats import tails
-from analytics.stats.checks import check_alpha, floats
 from analytics.stats.group_sequential import crossing_chances, equal_looks, spending_bounds
 from analytics.stats.interval import Interval, Sizes, normal_reference, wald
 from analytics.stats.means import difference_se
 from analytics.stats.ppi import tuned_lam
-from analytics.stats.score import score_limits
+from analytics.stats.proportions import miettinen_nurminen_interval
 from analytics.stats.spending import spent
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from analytics.stats.checks import FloatArray
     from analytics.stats.moments import Marginal, Moments
     from analytics.stats.proportions import Counts
-    from analytics.stats.score import Arm
 
 
 def relative_fixed_control_interval(
@@ -72,31 +68,8 @@ def miettinen_nurminen_statsmodels(
     Its restricted fit is not the likelihood's maximum (1.1e-4 off at 100 and 125 of 1,000); use
     proportions.miettinen_nurminen_interval. Case prop-miettinen-nurminen.
     """
-    total = control.n + treatment.n
-    return score_limits(
-        (control.x, control.n),
-        (treatment.x, treatment.n),
-        critical=tails.normal_upper_quantile(check_alpha(alpha) / 2),
-        factor=total / (total - 1),
-        variance=_variance_statsmodels,
-    )
-
-
-@np.errstate(divide="ignore", invalid="ignore")
-def _variance_statsmodels(control: Arm, treatment: Arm, delta: ArrayLike) -> FloatArray:
-    """The variance at statsmodels' fit, as its score_test_proportions_2indep has it."""
-    (x_c, n_c), (x_t, n_t) = control, treatment
-    delta = floats(delta)
-    total, count = n_c + n_t, x_c + x_t
-    b = (n_t + 2 * n_c) * delta - total - count
-    c = (x_c * delta - total - 2 * x_c) * delta + count  # Miettinen and Nurminen: n_c * delta
-    d = x_c * delta * (1 - delta)
-    q = (b / (3 * total)) ** 3 - b * c / (6 * total**2) + d / (2 * total)
-    p = np.sign(q) * np.sqrt((b / (3 * total)) ** 2 - c / (3 * total))
-    angle = (np.pi + np.arccos(np.clip(q / p**3, -1, 1))) / 3
-    fit_c = 2 * p * np.cos(angle) - b / (3 * total)
-    fit_t = fit_c + delta
-    return floats(np.maximum(fit_t * (1 - fit_t) / n_t + fit_c * (1 - fit_c) / n_c, 0.0))
+    shown = miettinen_nurminen_interval(control, treatment, alpha=alpha, fit="statsmodels")
+    return shown.low, shown.high
 
 
 def ppi_p_unclipped(labelled: Moments, unlabelled: Marginal, *, null: float) -> FloatArray:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from analytics.stats import tails
-from analytics.stats.checks import bad, check_alpha, floats
+from analytics.stats.checks import bad, check_alpha, check_one_of, floats
 from analytics.stats.interval import (
     Interval,
     Sizes,
@@ -24,12 +24,25 @@ from analytics.stats.interval import (
     whole,
 )
 from analytics.stats.moments import Marginal
-from analytics.stats.score import restricted_variance, score_limits
+from analytics.stats.score import (
+    restricted_variance,
+    restricted_variance_statsmodels,
+    score_limits,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from numpy.typing import ArrayLike
 
     from analytics.stats.checks import FloatArray
+    from analytics.stats.score import Arm
+
+RestrictedFit = Literal["likelihood", "statsmodels"]
+_FITS: Mapping[str, Callable[[Arm, Arm, ArrayLike], FloatArray]] = {
+    "likelihood": restricted_variance,
+    "statsmodels": restricted_variance_statsmodels,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,16 +140,23 @@ def newcombe_interval(control: Counts, treatment: Counts, *, alpha: float) -> In
     )
 
 
-def miettinen_nurminen_interval(control: Counts, treatment: Counts, *, alpha: float) -> Interval:
+def miettinen_nurminen_interval(
+    control: Counts, treatment: Counts, *, alpha: float, fit: RestrictedFit = "likelihood"
+) -> Interval:
     """Score interval with the variance of the restricted fit times N / (N - 1).
 
-    Source: Miettinen and Nurminen (1985), Stat. Med. 4, 213-226. Case prop-miettinen-nurminen.
+    fit: "likelihood" is the maximum under the difference, as in the paper; "statsmodels" is what
+    statsmodels 0.15 solves in its place, for comparing numbers with it, not for decisions.
+    Source: Miettinen and Nurminen (1985), Stat. Med. 4, 213-226; Newcombe (1998), table II. Case
+        prop-miettinen-nurminen.
     """
     total = control.n + treatment.n
     with np.errstate(divide="ignore"):
         factor = np.where(total > 1, total / np.maximum(total - 1, 1.0), 1.0)
-    limits = _limits(control, treatment, alpha=alpha, factor=factor)
-    return _score_result(control, treatment, limits, "Miettinen-Nurminen", alpha)
+    variance = _FITS[check_one_of(fit, _FITS, "fit")]
+    limits = _limits(control, treatment, alpha=alpha, factor=factor, variance=variance)
+    name = "Miettinen-Nurminen" + ("" if fit == "likelihood" else ", fit of statsmodels 0.15")
+    return _score_result(control, treatment, limits, name, alpha)
 
 
 def mee_interval(control: Counts, treatment: Counts, *, alpha: float) -> Interval:
@@ -168,12 +188,20 @@ def pearson_chi2(control: Counts, treatment: Counts, *, continuity: bool = False
 
 
 def _limits(
-    control: Counts, treatment: Counts, *, alpha: float, factor: FloatArray
+    control: Counts,
+    treatment: Counts,
+    *,
+    alpha: float,
+    factor: FloatArray,
+    variance: Callable[[Arm, Arm, ArrayLike], FloatArray] = restricted_variance,
 ) -> tuple[FloatArray, FloatArray]:
     """Both score limits, NaN where an arm is empty."""
-    critical = tails.normal_upper_quantile(check_alpha(alpha) / 2)
     low, high = score_limits(
-        (control.x, control.n), (treatment.x, treatment.n), critical=critical, factor=factor
+        (control.x, control.n),
+        (treatment.x, treatment.n),
+        critical=tails.normal_upper_quantile(check_alpha(alpha) / 2),
+        factor=factor,
+        variance=variance,
     )
     filled = (control.n > 0) & (treatment.n > 0)
     return np.where(filled, low, np.nan), np.where(filled, high, np.nan)

@@ -7,7 +7,14 @@ import pytest
 from support.stat_cases_judges import UNLABELLED
 
 from analytics.stats import confidence_sequence as cs
-from analytics.stats import mixtures, peers, power, stitching
+from analytics.stats import (
+    group_sequential,
+    mixtures,
+    peers,
+    power,
+    proportions,
+    stitching,
+)
 from analytics.stats.bayes import Prior, posterior
 from analytics.stats.drift import population_stability
 from analytics.stats.means import welch_interval, z_interval
@@ -18,6 +25,7 @@ from analytics.stats.proportions import Counts, pearson_chi2
 from analytics.stats.relative import fieller_interval, relative_delta_interval
 from analytics.stats.srm import sequential_srm, srm_chi2
 from analytics.stats.surrogate import fit_surrogate, surrogate_effect
+from streams.errors import ConfigError
 
 SLEEP_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
 SLEEP_2 = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
@@ -169,3 +177,35 @@ def test_the_sequence_is_the_reference_s_at_its_tuning():
     plan = cs.SequencePlan(5000, 0.05)
     assert plan.rho == pytest.approx(0.0398400668, abs=1e-9)
     assert float(cs.half_width(1000, 4.0, plan)) == pytest.approx(0.2127509401, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("interval", "low", "high"),
+    [
+        (proportions.mee_interval, 0.0533, 0.3377),
+        (proportions.miettinen_nurminen_interval, 0.0528, 0.3382),
+        (proportions.newcombe_interval, 0.0524, 0.3339),
+    ],
+)
+def test_score_intervals_are_those_of_newcombe_1998_table_ii(interval, low, high):
+    found = interval(proportions.Counts.of(48, 80), proportions.Counts.of(56, 70), alpha=0.05)
+    assert [round(float(found.low), 4), round(float(found.high), 4)] == [low, high]
+
+
+@pytest.mark.parametrize("numerics", ["exact", "ldbounds"])
+@pytest.mark.parametrize(
+    ("looks", "pocock", "obrien"),
+    [(2, 2.178, 1.977), (3, 2.289, 2.004), (5, 2.413, 2.040), (10, 2.555, 2.087)],
+)
+def test_classical_constants_are_those_of_jennison_and_turnbull(looks, pocock, obrien, numerics):
+    told = {"alpha": 0.05, "numerics": numerics}
+    constant = group_sequential.classical_bounds(looks, shape=0.5, **told)
+    assert np.ptp(constant) == 0
+    assert constant[0] == pytest.approx(pocock, abs=6e-4)
+    last = group_sequential.classical_bounds(looks, **told)[-1]
+    assert last == pytest.approx(obrien, abs=7e-4)
+
+
+def test_ldbounds_knows_no_boundary_between_its_two():
+    with pytest.raises(ConfigError, match="shape"):
+        group_sequential.classical_bounds(5, alpha=0.05, shape=0.25, numerics="ldbounds")
