@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import TYPE_CHECKING, Any
+
+from pythonjsonlogger.json import JsonFormatter
 
 from listenback import console
 from streams.clock import monotonic_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FORMAT = "%(asctime)sZ %(levelname)s %(name)s: %(message)s"
 OURS = ("streams", "listenback", "analytics")
@@ -43,13 +49,47 @@ class Sparse(logging.Filter):
         return True
 
 
-def to_stderr() -> None:
-    """Send what is logged to stderr, as much of it as -q and -v ask for."""
+class Lines(JsonFormatter):
+    """One JSON object a line; `event` is the message before its numbers: the same at each saying.
+
+    Nothing else of the record is written, so that a value that names a listener has no way in.
+    """
+
+    def __init__(self, about: Mapping[str, str]) -> None:
+        """Put `about` (such as worker_id) into every line."""
+        super().__init__()
+        self._about = about
+
+    def add_fields(
+        self,
+        log_data: dict[str, Any],
+        record: logging.LogRecord,
+        message_dict: dict[str, Any],
+    ) -> None:
+        """What a line says, in this order."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        log_data |= {
+            "time": f"{moment}.{int(record.msecs):03}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "event": str(record.msg),
+            "message": record.getMessage(),
+            **self._about,
+        }
+        if message_dict.get("exc_info"):
+            log_data["traceback"] = message_dict["exc_info"]
+
+
+def to_stderr(*, as_json: bool = False, about: Mapping[str, str] | None = None) -> None:
+    """Send what is logged to stderr, as much of it as -q and -v ask for.
+
+    Args:
+        as_json: one JSON object a line, for log collectors.
+        about: what every such line says beside.
+    """
     level = console.log_level()
     handler = logging.StreamHandler()
-    formatter = logging.Formatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
+    handler.setFormatter(Lines(about or {}) if as_json else _for_people())
     root = logging.getLogger()
     root.handlers = [handler]
     if level <= logging.DEBUG:
@@ -61,3 +101,9 @@ def to_stderr() -> None:
         logging.getLogger(name).setLevel(level)
     for name in SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def _for_people() -> logging.Formatter:
+    formatter = logging.Formatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    return formatter

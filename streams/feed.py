@@ -49,6 +49,7 @@ class Progress:
     duplicate_n: int = 0
     dead_lettered_n: int = 0
     flushes_n: int = 0
+    flushes_ms: float = 0.0
     published_n: int = 0
 
     def count(self, flushed: Flushed) -> None:
@@ -58,6 +59,7 @@ class Progress:
         self.duplicate_n += flushed.duplicate_n
         self.dead_lettered_n += flushed.dead_lettered_n
         self.flushes_n += 1
+        self.flushes_ms += flushed.took_ms
 
 
 class Feed:
@@ -85,7 +87,7 @@ class Feed:
         self._room, self._wake = asyncio.Event(), asyncio.Event()
         self._room.set()
         self.epoch = 0
-        self.taken_at_ms = monotonic_ms()
+        self.taken_at_ms = self.turned_at_ms = monotonic_ms()
         self.progress = Progress()
         self.failed = asyncio.Event()
         self.failure: BaseException | None = None
@@ -187,7 +189,9 @@ class Feed:
 
     async def call(self, work: Callable[..., T], *args: object) -> T:
         """Run something in the sink's thread, after what is queued there."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+        done = await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+        self.turned_at_ms = monotonic_ms()
+        return done
 
     def fail(self, error: BaseException) -> None:
         """Take nothing more. The first failure counts."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import (
     BaseModel,
@@ -100,6 +100,14 @@ class Settings(BaseModel):
         description="Memory limit of the worker's DuckDB",
     )
     duckdb_threads_n: int = Field(2, ge=1, description="Threads of the worker's DuckDB")
+
+    monitor_port: int | None = Field(
+        None, ge=1, le=65_535, description="Port of /metrics, /healthz and /readyz; none: no server"
+    )
+    monitor_host: str = Field("127.0.0.1", min_length=1, description="Address that they listen on")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How a worker logs: for people, or one JSON object a line"
+    )
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -22,6 +22,7 @@ from streams.clock import monotonic_ms
 from streams.errors import ListenbackError, TransientError
 from streams.feed import Feed, Progress
 from streams.forward import Forwarder
+from streams.monitor import Monitor
 from streams.topics import check_topics
 from streams.transport import SCHEME, BatchApp, NoTables
 
@@ -122,6 +123,7 @@ class _Worker:
         self._feed = Feed(settings, sink, accept_loss=options.accept_loss)
         self._forwarder = Forwarder(settings, sink, self._feed)
         self._app = build_app(settings, self._feed)
+        self._monitor = Monitor(settings, self._feed, self._app)
         self._app.on_partitions_revoked.connect(self._on_revoked)
         self._app.on_partitions_assigned.connect(self._on_assigned)
         self._told_to_end = asyncio.Event()
@@ -129,7 +131,12 @@ class _Worker:
 
     async def run(self) -> WorkerReport:
         feeding = asyncio.ensure_future(self._feed.run())
-        beside = [self._start_app(), self._forwarder.run(), self._report_now_and_then()]
+        beside = [
+            self._start_app(),
+            self._forwarder.run(),
+            self._watched(),
+            self._report_now_and_then(),
+        ]
         others = [asyncio.ensure_future(part) for part in beside]
         try:
             with self._signals():
@@ -160,6 +167,12 @@ class _Worker:
         try:
             await self._app.start()
         except Exception as error:  # noqa: BLE001 - whatever Faust raises ends the worker
+            self._feed.fail(error)
+
+    async def _watched(self) -> None:
+        try:
+            await self._monitor.run()
+        except ListenbackError as error:
             self._feed.fail(error)
 
     async def _fail_with_app(self) -> None:

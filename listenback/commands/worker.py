@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from streams.worker import WorkerReport
 
 INTERRUPTED = 130
+log = logging.getLogger(__name__)
 
 UntilIdle = Annotated[
     float | None,
@@ -47,6 +49,8 @@ def worker(
     until_idle: UntilIdle = None,
     session_timeout_s: Annotated[float | None, setting("session_timeout_s")] = None,
     rebalance_timeout_s: Annotated[float | None, setting("rebalance_timeout_s")] = None,
+    monitor_port: Annotated[int | None, setting("monitor_port")] = None,
+    log_format: Annotated[str | None, setting("log_format")] = None,
     accept_loss: AcceptLoss = False,
     as_json: AsJson = False,
 ) -> None:
@@ -62,6 +66,7 @@ def worker(
     Examples:
       listenback worker --bootstrap kafka:9092
       listenback worker --worker-id b --data-dir /data
+      listenback worker --monitor-port 9100 --log-format json
       listenback worker --until-idle 5 --json
     """
     settings = load_settings(
@@ -75,16 +80,21 @@ def worker(
         publish_interval_s=publish_interval_s,
         session_timeout_s=session_timeout_s,
         rebalance_timeout_s=rebalance_timeout_s,
+        monitor_port=monitor_port,
+        log_format=log_format,
     )
     report = _run(settings, until_idle_s=until_idle, accept_loss=accept_loss)
-    _tell(report, as_json=as_json)
+    _tell(report, as_json=as_json, is_logged=settings.log_format == "json")
     if report.ended_by == "SIGINT":
         raise typer.Exit(INTERRUPTED)
 
 
 def _run(settings: Settings, *, until_idle_s: float | None, accept_loss: bool) -> WorkerReport:
     """Open the warehouse file, work, close it."""
-    logs.to_stderr()
+    logs.to_stderr(
+        as_json=settings.log_format == "json",
+        about={"worker_id": settings.worker_id, "group": settings.group},
+    )
     # Faust and DuckDB take most of a second to load; `--help` needs neither.
     from streams.pipeline import Pipeline  # noqa: PLC0415 - see the line above
     from streams.topics import check_topics  # noqa: PLC0415 - see the line above
@@ -102,15 +112,18 @@ def _run(settings: Settings, *, until_idle_s: float | None, accept_loss: bool) -
     return report
 
 
-def _tell(report: WorkerReport, *, as_json: bool) -> None:
+def _tell(report: WorkerReport, *, as_json: bool, is_logged: bool) -> None:
     """How it went: read = accepted + duplicates + dead letters."""
     counts: dict[str, Any] = asdict(report.progress)
     if as_json:
         ended = {"ended_by": report.ended_by, "forwarded_n": report.forwarded_n}
         console.print_json({**ended, **counts})
         return
-    console.err.print(
+    text = (
         f"ended by {report.ended_by}: read {counts['read_n']:,} = {counts['accepted_n']:,} accepted"
-        f" + {counts['duplicate_n']:,} duplicates + {counts['dead_lettered_n']:,} dead letters",
-        markup=False,
+        f" + {counts['duplicate_n']:,} duplicates + {counts['dead_lettered_n']:,} dead letters"
     )
+    if is_logged:
+        log.info("%s", text)
+    else:
+        console.err.print(text, markup=False)

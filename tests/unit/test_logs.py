@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
 
 import pytest
 
@@ -41,3 +43,31 @@ def test_another_message_of_others_is_not_held_back(heard):
 
 def test_what_we_say_is_always_heard(heard):
     assert [heard("streams.worker", "read %s", n, at_s=0) for n in (1, 2)] == ["read 1", "read 2"]
+
+
+def test_a_json_line_names_its_event_and_carries_nothing_but_what_was_said():
+    record = logging.LogRecord(
+        "streams.feed", logging.WARNING, "f", 1, "read %d of %s", (3, "x"), None
+    )
+    record.created, record.msecs = 1_793_000_000.25, 250.0
+    record.user_key = "ab" * 32  # what a library may hang on a record has no way in
+    line = json.loads(logs.Lines({"worker_id": "7"}).format(record))
+    assert line == {
+        "time": "2026-10-26T07:33:20.250Z",
+        "level": "WARNING",
+        "logger": "streams.feed",
+        "event": "read %d of %s",
+        "message": "read 3 of x",
+        "worker_id": "7",
+    }
+
+
+def test_a_json_line_keeps_the_traceback():
+    try:
+        int("why")
+    except ValueError:
+        record = logging.getLogger("streams").makeRecord(
+            "streams", logging.ERROR, "f", 1, "failed", (), sys.exc_info()
+        )
+    line = json.loads(logs.Lines({}).format(record))
+    assert "ValueError: invalid literal" in line["traceback"]
