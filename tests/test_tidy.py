@@ -165,7 +165,8 @@ def test_what_is_imported_is_required():
     missing = {
         top
         for top in tops
-        if not required & {PARTS_OF.get(top, ""), *(owner.lower() for owner in owners[top])}
+        if not required
+        & {PARTS_OF.get(top, ""), *(owner.lower().replace("_", "-") for owner in owners[top])}
     }
     assert missing == set()
 
