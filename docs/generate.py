@@ -35,6 +35,7 @@ MADE = "<!-- Made by `make docs` from {source}; edit that instead. -->"
 READERS = (
     *("generation", "generation_score", "exposure", "listen", "feedback", "judge_score"),
     *("human_label", "window_aggregate", "window_judge_score", "unit_day", "dead_letter"),
+    "dead_letter_count",
     *("pipeline_health", "watermark", "schema_history"),
 )
 """What people query; the other tables are how the writer keeps it."""

@@ -354,6 +354,7 @@ def _joined(batches: list[Batch]) -> Batch:
     if len(batches) == 1:
         return first
     has_headers = any(batch.headers for batch in batches)
+    has_types = any(batch.timestamp_types for batch in batches)
     return Batch(
         first.topic,
         first.shard,
@@ -363,5 +364,10 @@ def _joined(batches: list[Batch]) -> Batch:
         [value for batch in batches for value in batch.values],
         [pairs for batch in batches for pairs in batch.headers or [()] * len(batch)]
         if has_headers
+        else (),
+        timestamp_types=[
+            kind for batch in batches for kind in batch.timestamp_types or [0] * len(batch)
+        ]
+        if has_types
         else (),
     )

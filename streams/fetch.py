@@ -38,6 +38,7 @@ class Columns:
 
     position, next_position: where the partition was read before and after.
     headers: one sequence a record, or empty where no record has any.
+    timestamp_types: Kafka's 0 (create) or 1 (log append), or empty where all are 0.
     """
 
     position: int
@@ -46,7 +47,8 @@ class Columns:
     record_times_ms: list[int]
     keys: list[bytes | None]
     values: list[bytes | None]
-    headers: list[list[tuple[str, bytes]]]
+    headers: list[list[tuple[str, bytes | None]]]
+    timestamp_types: list[int]
 
 
 async def fetched_columns(
@@ -138,8 +140,9 @@ def _drain(result: FetchResult, rows_max: int) -> Columns | None:
     position = source.next_fetch_offset
     if source._aborted_transactions:
         rows = result.getall(rows_max)  # aiokafka knows which of them never happened
+        types = [row.timestamp_type for row in rows]
     else:
-        rows = _rows(source, rows_max)
+        rows, types = _rows(source, rows_max)
         result._update_position()
         if not source._records.has_next():
             result._partition_records = None
@@ -154,12 +157,20 @@ def _drain(result: FetchResult, rows_max: int) -> Columns | None:
         keys=[row.key for row in rows],
         values=[row.value for row in rows],
         headers=headers if any(headers) else [],
+        timestamp_types=types if any(types) else [],
     )
 
 
-def _rows(source: Any, rows_max: int) -> list[Any]:  # noqa: ANN401 - aiokafka's PartitionRecords
-    """The compiled records of whole batches; moves `next_fetch_offset` behind the last of them."""
+def _rows(
+    source: Any,  # noqa: ANN401 - aiokafka's PartitionRecords
+    rows_max: int,
+) -> tuple[list[Any], list[int]]:
+    """The compiled records of whole batches, and who set the time of each.
+
+    Moves `next_fetch_offset` behind the last of them.
+    """
     rows: list[Any] = []
+    types: list[int] = []
     while len(rows) < rows_max and source._records.has_next():
         batch = source._records.next_batch()
         if source._check_crcs and not _is_sound(batch):
@@ -169,8 +180,9 @@ def _rows(source: Any, rows_max: int) -> list[Any]:  # noqa: ANN401 - aiokafka's
             while fetched and fetched[0].offset < source.next_fetch_offset:
                 fetched.pop(0)  # a fetch may begin inside a batch
             rows += fetched
+            types += [getattr(batch, "timestamp_type", 0) or 0] * len(fetched)
         source.next_fetch_offset = max(source.next_fetch_offset, batch.next_offset)
-    return rows
+    return rows, types
 
 
 def _is_sound(batch: Any) -> bool:  # noqa: ANN401 - aiokafka's record batch

@@ -59,8 +59,8 @@ def commit(con: DuckDBPyConnection, arrived: Arrived, rules: Rules) -> books.Out
             outcome,
             out_of_orderness_us=rules.out_of_orderness_us,
         )
-        letters = dead_letters.rows_of(rejected)
-        writer.write(con, firsts, changes, writer.Books(booked, letters))
+        letters = dead_letters.booked(con, rejected, rules.dead_letters)
+        writer.write(con, firsts, changes, writer.Books(booked, letters.rows, letters.counts))
     return outcome
 
 

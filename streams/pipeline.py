@@ -14,6 +14,7 @@ import polars as pl
 from streams import dead_letters
 from streams.clock import monotonic_ms
 from streams.engine import books
+from streams.engine.flood import Bounds
 from streams.engine.rules import Rules
 from streams.errors import ConfigError
 from streams.events.contracts import CONTRACTS
@@ -60,7 +61,11 @@ class Pipeline:
             ListenbackError: the file is held, newer, or was made under other rules.
         """
         self._settings = settings
-        self._rules = Rules(settings.window_sizes_s, settings.out_of_orderness_s * SECOND_US)
+        self._rules = Rules(
+            settings.window_sizes_s,
+            settings.out_of_orderness_s * SECOND_US,
+            Bounds(settings.dead_letter_rows_max, settings.dead_letter_bytes_max),
+        )
         self._con = open_writable(
             settings.worker_file,
             memory=settings.duckdb_memory,

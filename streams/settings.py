@@ -6,6 +6,8 @@ are errors. Secrets come from the environment only (or its file, `.env`).
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
@@ -91,6 +93,18 @@ class Settings(BaseModel):
     flush_rows_max: int = Field(200_000, ge=1, description="Rows that force a flush")
     flush_age_max_ms: int = Field(1_000, ge=1, description="Age that forces a flush, ms")
     message_bytes_max: int = Field(1_000_000, ge=1, description="Larger messages are refused")
+    dead_letter_rows_max: int = Field(
+        10_000,
+        ge=0,
+        description="Dead letters of one error type kept per topic, shard and million offsets; "
+        "more are counted",
+    )
+    dead_letter_bytes_max: int = Field(
+        32 << 20,
+        ge=0,
+        description="Raw bytes of dead letters kept per topic, shard and million offsets; "
+        "the bytes of more stay in Kafka alone",
+    )
     publish_interval_s: float = Field(5.0, ge=0.0, description="Least time between two snapshots")
     publish_share_max: float = Field(0.1, gt=0, le=1, description="Most of the time to publish")
     publish_keep_n: int = Field(3, ge=1, description="Published snapshots kept")
@@ -147,6 +161,12 @@ class Settings(BaseModel):
     def warehouse_file(self) -> Path:
         """The one file for readers: `warehouse.duckdb`."""
         return self.published_dir / "warehouse.duckdb"
+
+    @property
+    def config_hash(self) -> str:
+        """16 hexadecimal digits that change with any setting but secrets, paths and worker_id."""
+        own = self.model_dump(mode="json", exclude={*SECRETS, *PATHS, "worker_id"})
+        return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]
 
     def topic(self, name: str) -> str:
         """The topic's name on the broker."""

@@ -328,6 +328,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             keys=columns.keys,
             values=columns.values,
             headers=columns.headers,
+            timestamp_types=columns.timestamp_types,
             epoch=self._fetched_in_epoch,
             position=columns.position,
             next_position=columns.next_position,

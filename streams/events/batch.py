@@ -23,6 +23,7 @@ class Batch:
 
     record_times_ms: the record's own Kafka timestamp (milliseconds UTC): what the log says of when
     it was written, so that lateness is the same on every replay.
+    timestamp_types: who set it, 0 the producer, 1 the broker; empty: all by producers.
     """
 
     topic: str
@@ -31,7 +32,8 @@ class Batch:
     record_times_ms: Sequence[int]
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
-    headers: Sequence[Sequence[tuple[str, bytes]]] = field(default=())
+    headers: Sequence[Sequence[tuple[str, bytes | None]]] = field(default=())
+    timestamp_types: Sequence[int] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         """How many records."""
@@ -59,6 +61,7 @@ class Batch:
             self.keys[start:],
             self.values[start:],
             self.headers[start:],
+            timestamp_types=self.timestamp_types[start:],
         )
 
 

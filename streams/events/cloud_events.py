@@ -14,16 +14,17 @@ from streams.events.instants import instant_us
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Header = tuple[str, bytes]
+    from streams.events.record_headers import Header
+
 FIELDS: Final = {"ce_id": "event_id", "ce_source": "source", "ce_time": "event_time"}
 """Header -> field, by its name in JSON."""
 
 
 def said_by_headers(headers: Sequence[Header]) -> dict[str, str]:
-    """The fields that a record's headers give; one that is not UTF-8 gives none."""
+    """The fields that a record's headers give; one that is null or not UTF-8 gives none."""
     said: dict[str, str] = {}
     for name, value in headers:
-        if name in FIELDS:
+        if name in FIELDS and value is not None:
             text = value.decode(errors="replace")
             if "\ufffd" not in text:
                 said[FIELDS[name]] = text

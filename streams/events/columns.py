@@ -25,6 +25,7 @@ DTYPES: dict[Kind, pl.DataType] = {
     Kind.INSTANT: pl.Int64(),
     Kind.TEXTS: pl.List(pl.String()),
     Kind.LABELS: pl.String(),
+    Kind.PAIRS: pl.String(),
 }
 
 

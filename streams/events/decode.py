@@ -18,17 +18,20 @@ from streams.events.cloud_events import said_by_headers
 from streams.events.explain import Refusal, explain
 from streams.events.limits import Limits
 from streams.events.read import read
+from streams.events.record_headers import headers_json
 from streams.events.record_rules import event_rules, value_rules
 from streams.events.source import REASON, REJECTED, SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.events.cloud_events import Header
     from streams.events.contract import Contract
+    from streams.events.record_headers import Header
 
 READ_ROWS_MAX: Final = 65_536
 """Rows read at once: reading takes several times the memory of what is read."""
+TIMESTAMP_TYPES: Final = {0: "create", 1: "log_append"}
+"""Kafka's codes."""
 
 __all__ = ["REJECTED", "SOURCE", "Batch", "Decoded", "Limits", "decode", "decode_all"]
 
@@ -63,7 +66,38 @@ def decode_all(batches: Sequence[Batch], contract: Contract, limits: Limits) -> 
     reasons = pl.concat([unreadable, refused, disagreeing]).sort("row")
     return Decoded(
         accepted=_without(rows, disagreeing).select(*SOURCE, *contract.schema),
-        rejected=reasons.join(records, on="row", maintain_order="left").select(*REJECTED),
+        rejected=_rejected(reasons, records, batches, headers),
+    )
+
+
+def _rejected(
+    reasons: pl.DataFrame,
+    records: pl.DataFrame,
+    batches: Sequence[Batch],
+    headers: Sequence[Sequence[Header]],
+) -> pl.DataFrame:
+    """REJECTED rows: the refused records as they came; of these few the headers are looked at."""
+    if reasons.is_empty():
+        return pl.DataFrame(schema=REJECTED)
+    rows = reasons["row"].to_list()
+    types = _timestamp_types(batches)
+    told = reasons.with_columns(
+        pl.Series("timestamp_type", [TIMESTAMP_TYPES.get(types[row], "unknown") for row in rows])
+        if types
+        else pl.lit(TIMESTAMP_TYPES[0]).alias("timestamp_type"),
+        pl.Series(
+            "headers", [headers_json(headers[row]) if headers else None for row in rows], pl.String
+        ),
+    )
+    return told.join(records, on="row", maintain_order="left").select(*REJECTED)
+
+
+def _timestamp_types(batches: Sequence[Batch]) -> Sequence[int]:
+    """Who set the time of each record; nothing where producers set all of them."""
+    if not any(batch.timestamp_types for batch in batches):
+        return ()
+    return list(
+        chain.from_iterable(batch.timestamp_types or repeat(0, len(batch)) for batch in batches)
     )
 
 

@@ -44,6 +44,7 @@ class Kind(StrEnum):
     INSTANT = "instant"  # RFC 3339 string -> Int64, microseconds UTC
     TEXTS = "texts"  # array of strings -> List(String)
     LABELS = "labels"  # object of strings -> String: canonical JSON, keys sorted
+    PAIRS = "pairs"  # array of [name, base64 or null] -> String: in no event, only around one
 
 
 class Open:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from streams.events.cloud_events import Header
     from streams.events.contract import Contract
+    from streams.events.record_headers import Header
 
 
 def read(

@@ -22,9 +22,15 @@ REASON: Final = pl.Schema(
 REJECTED: Final = pl.Schema(
     {
         **SOURCE,
+        "timestamp_type": pl.String(),
         "key": pl.Binary(),
         "value": pl.Binary(),
+        "headers": pl.String(),
         **REASON,
     }
 )
-"""A refused record: its bytes unchanged, and why."""
+"""A refused record: its bytes unchanged, and why.
+
+timestamp_type: who set its time, `create` (the producer) or `log_append` (the broker).
+headers: JSON, `[[name, value in base64 or null], ...]` in their order, null where it has none.
+"""

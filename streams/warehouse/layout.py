@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from streams.engine import columns
+from streams.engine import columns, flood
 from streams.events.contracts import CONTRACTS
 from streams.events.measures import MEASURES
 from streams.events.topics import Topic
@@ -73,7 +73,7 @@ MEANINGS: dict[str, str] = {measure.name: measure.meaning for measure in MEASURE
     "read_n": "messages read = accepted + duplicate + dead-lettered",
     "accepted_n": "events that count",
     "duplicate_n": "events whose (source, event_id) had been seen",
-    "dead_lettered_n": "messages refused, kept in dead_letter",
+    "dead_lettered_n": "messages refused, counted in dead_letter_count",
     "late_n": "accepted events that the log took later than the out-of-orderness allows",
     "unknown_enum_n": "accepted events with an enum value this version does not know",
     "record_time_us_max": "newest message handled, by the log's time, microseconds UTC",
@@ -86,6 +86,20 @@ MEANINGS: dict[str, str] = {measure.name: measure.meaning for measure in MEASURE
     "error_message": "why it was refused; never the payload",
     "field_path": "the field that broke the contract",
     "forwarded": "whether it was sent to its dead letter topic",
+    "timestamp_type": "who set the record's time: create (the producer) or log_append (the broker)",
+    "headers": "record headers in their order, JSON [[name, value in base64 or null], ...]",
+    "value_bytes_n": "bytes of the raw value; null: it had none",
+    "is_whole": "whether key, value and headers stand here; else, in a flood, in the topic alone",
+    "redrive_of": "the dead letter this message was when it was last sent again",
+    "redrive_count": "how often it was sent again",
+    "first_failed_at_us": "when it was first refused, by the log's time, microseconds UTC",
+    "block_offset": "first offset of the million offsets that share one allowance",
+    "refused_n": "messages refused",
+    "rows_n": "those with a row in dead_letter; dead_letter_rows_max bounds it",
+    "whole_n": "those whose bytes stand in that row; dead_letter_bytes_max bounds it",
+    "raw_bytes_n": "bytes of key, value and headers of the rows, whether kept or not",
+    "first_offset": "offset of the first of them",
+    "last_offset": "offset of the last of them",
 }
 
 
@@ -218,10 +232,19 @@ def _books() -> Iterable[Table]:
         "dead_letter",
         "refused messages with the reason and their raw bytes",
         {"dlq_id": "VARCHAR", "topic": "VARCHAR", "shard": "INTEGER", "offset": "BIGINT"}
-        | {"record_time_us": "BIGINT", "key": "BLOB", "value": "BLOB"}
+        | {"record_time_us": "BIGINT", "timestamp_type": "VARCHAR"}
+        | {"key": "BLOB", "value": "BLOB", "headers": "VARCHAR"}
+        | {"value_bytes_n": "BIGINT", "is_whole": "BOOLEAN"}
         | dict.fromkeys(texts, "VARCHAR")
+        | {"redrive_of": "VARCHAR", "redrive_count": "BIGINT", "first_failed_at_us": "BIGINT"}
         | {"forwarded": "BOOLEAN"},
         ("dlq_id",),
+    )
+    yield Table(
+        "dead_letter_count",
+        "every refused message, counted by kind and block of offsets; what a flood leaves",
+        _sql(flood.COUNTS),
+        flood.KEY,
     )
 
 

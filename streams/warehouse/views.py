@@ -62,7 +62,7 @@ PIPELINE_HEALTH = """
 CREATE VIEW pipeline_health AS
 SELECT t.topic, t.shard, t.next_offset, t.read_n, t.accepted_n, t.duplicate_n, t.dead_lettered_n,
     t.read_n = t.accepted_n + t.duplicate_n + t.dead_lettered_n AS is_balanced,
-    t.late_n, t.unknown_enum_n,
+    coalesce(d.flooded_n, 0) AS flooded_n, t.late_n, t.unknown_enum_n,
     make_timestamp(t.record_time_us_max) AS newest_record_at,
     w.event_time_us_max - r.out_of_orderness_us AS watermark_us,
     make_timestamp(w.event_time_us_max - r.out_of_orderness_us) AS watermark_at,
@@ -72,7 +72,11 @@ LEFT JOIN shard_watermark w USING (shard)
 LEFT JOIN (
     SELECT shard, count(*) AS orphans_n FROM generation
     WHERE first_exposure_us IS NULL GROUP BY shard
-) o USING (shard);
+) o USING (shard)
+LEFT JOIN (
+    SELECT topic, shard, sum(refused_n - whole_n)::BIGINT AS flooded_n
+    FROM dead_letter_count GROUP BY topic, shard
+) d ON d.topic = t.topic AND d.shard = t.shard;
 """
 VIEW_COMMENTS = {
     "watermark": "how far the slowest shard has come in event time, less the out-of-orderness",
@@ -90,6 +94,7 @@ COLUMN_COMMENTS = {
     "watermark_us": "largest event time less the out-of-orderness, microseconds UTC",
     "watermark_at": "the watermark as a timestamp, UTC",
     "is_balanced": "whether read = accepted + duplicate + dead-lettered",
+    "flooded_n": "refused messages whose bytes are in the topic alone, beyond the flood's bounds",
     "newest_record_at": "newest message handled, by the log's time, UTC",
     "orphans_n": "generations of this shard that wait for their exposure",
 }
@@ -110,7 +115,8 @@ VIEW_COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "pipeline_health": (
         *("topic", "shard", "next_offset", "read_n", "accepted_n", "duplicate_n"),
-        *("dead_lettered_n", "is_balanced", "late_n", "unknown_enum_n", "newest_record_at"),
+        *("dead_lettered_n", "is_balanced", "flooded_n", "late_n", "unknown_enum_n"),
+        "newest_record_at",
         *("watermark_us", "watermark_at", "orphans_n"),
     ),
 }

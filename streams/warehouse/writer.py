@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What is written beside the events: `topic_shard` and `dead_letter` rows, whole."""
+    """What is written beside the events: `topic_shard` and dead letter rows, whole."""
 
     topic_shards: pl.DataFrame
     dead_letters: pl.DataFrame
+    dead_letter_counts: pl.DataFrame
 
 
 def write(
@@ -46,6 +47,7 @@ def write(
         add(con, TABLES["window_score_sum"], changes.window_scores)
         add(con, TABLES["unit_day_sum"], changes.unit_days)
         replace(con, TABLES["dead_letter"], books.dead_letters)
+        replace(con, TABLES["dead_letter_count"], books.dead_letter_counts)
         replace(con, TABLES["topic_shard"], books.topic_shards)
 
 

@@ -822,7 +822,7 @@ COMMENT ON COLUMN topic_shard."next_offset" IS 'offset to read next: the offset 
 COMMENT ON COLUMN topic_shard."read_n" IS 'messages read = accepted + duplicate + dead-lettered';
 COMMENT ON COLUMN topic_shard."accepted_n" IS 'events that count';
 COMMENT ON COLUMN topic_shard."duplicate_n" IS 'events whose (source, event_id) had been seen';
-COMMENT ON COLUMN topic_shard."dead_lettered_n" IS 'messages refused, kept in dead_letter';
+COMMENT ON COLUMN topic_shard."dead_lettered_n" IS 'messages refused, counted in dead_letter_count';
 COMMENT ON COLUMN topic_shard."late_n" IS 'accepted events that the log took later than the out-of-orderness allows';
 COMMENT ON COLUMN topic_shard."unknown_enum_n" IS 'accepted events with an enum value this version does not know';
 COMMENT ON COLUMN topic_shard."record_time_us_max" IS 'newest message handled, by the log''s time, microseconds UTC';
@@ -833,12 +833,19 @@ CREATE TABLE dead_letter (
     "shard" INTEGER,
     "offset" BIGINT,
     "record_time_us" BIGINT,
+    "timestamp_type" VARCHAR,
     "key" BLOB,
     "value" BLOB,
+    "headers" VARCHAR,
+    "value_bytes_n" BIGINT,
+    "is_whole" BOOLEAN,
     "error_class" VARCHAR,
     "error_type" VARCHAR,
     "error_message" VARCHAR,
     "field_path" VARCHAR,
+    "redrive_of" VARCHAR,
+    "redrive_count" BIGINT,
+    "first_failed_at_us" BIGINT,
     "forwarded" BOOLEAN
 );
 COMMENT ON TABLE dead_letter IS 'refused messages with the reason and their raw bytes';
@@ -847,10 +854,45 @@ COMMENT ON COLUMN dead_letter."topic" IS 'input topic, without prefix';
 COMMENT ON COLUMN dead_letter."shard" IS 'partition of the input topics this row comes from';
 COMMENT ON COLUMN dead_letter."offset" IS 'offset of the message in its topic and partition';
 COMMENT ON COLUMN dead_letter."record_time_us" IS 'when the log took the message, microseconds UTC';
+COMMENT ON COLUMN dead_letter."timestamp_type" IS 'who set the record''s time: create (the producer) or log_append (the broker)';
 COMMENT ON COLUMN dead_letter."key" IS 'raw key of the message';
 COMMENT ON COLUMN dead_letter."value" IS 'raw value of the message, unchanged';
+COMMENT ON COLUMN dead_letter."headers" IS 'record headers in their order, JSON [[name, value in base64 or null], ...]';
+COMMENT ON COLUMN dead_letter."value_bytes_n" IS 'bytes of the raw value; null: it had none';
+COMMENT ON COLUMN dead_letter."is_whole" IS 'whether key, value and headers stand here; else, in a flood, in the topic alone';
 COMMENT ON COLUMN dead_letter."error_class" IS 'decode, schema, semantic, late_beyond_horizon or consent_block';
 COMMENT ON COLUMN dead_letter."error_type" IS 'what kind of error within its class';
 COMMENT ON COLUMN dead_letter."error_message" IS 'why it was refused; never the payload';
 COMMENT ON COLUMN dead_letter."field_path" IS 'the field that broke the contract';
+COMMENT ON COLUMN dead_letter."redrive_of" IS 'the dead letter this message was when it was last sent again';
+COMMENT ON COLUMN dead_letter."redrive_count" IS 'how often it was sent again';
+COMMENT ON COLUMN dead_letter."first_failed_at_us" IS 'when it was first refused, by the log''s time, microseconds UTC';
 COMMENT ON COLUMN dead_letter."forwarded" IS 'whether it was sent to its dead letter topic';
+
+CREATE TABLE dead_letter_count (
+    "topic" VARCHAR,
+    "shard" INTEGER,
+    "block_offset" BIGINT,
+    "error_class" VARCHAR,
+    "error_type" VARCHAR,
+    "refused_n" BIGINT,
+    "rows_n" BIGINT,
+    "whole_n" BIGINT,
+    "raw_bytes_n" BIGINT,
+    "first_offset" BIGINT,
+    "last_offset" BIGINT,
+    "record_time_us_max" BIGINT
+);
+COMMENT ON TABLE dead_letter_count IS 'every refused message, counted by kind and block of offsets; what a flood leaves';
+COMMENT ON COLUMN dead_letter_count."topic" IS 'input topic, without prefix';
+COMMENT ON COLUMN dead_letter_count."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN dead_letter_count."block_offset" IS 'first offset of the million offsets that share one allowance';
+COMMENT ON COLUMN dead_letter_count."error_class" IS 'decode, schema, semantic, late_beyond_horizon or consent_block';
+COMMENT ON COLUMN dead_letter_count."error_type" IS 'what kind of error within its class';
+COMMENT ON COLUMN dead_letter_count."refused_n" IS 'messages refused';
+COMMENT ON COLUMN dead_letter_count."rows_n" IS 'those with a row in dead_letter; dead_letter_rows_max bounds it';
+COMMENT ON COLUMN dead_letter_count."whole_n" IS 'those whose bytes stand in that row; dead_letter_bytes_max bounds it';
+COMMENT ON COLUMN dead_letter_count."raw_bytes_n" IS 'bytes of key, value and headers of the rows, whether kept or not';
+COMMENT ON COLUMN dead_letter_count."first_offset" IS 'offset of the first of them';
+COMMENT ON COLUMN dead_letter_count."last_offset" IS 'offset of the last of them';
+COMMENT ON COLUMN dead_letter_count."record_time_us_max" IS 'newest message handled, by the log''s time, microseconds UTC';

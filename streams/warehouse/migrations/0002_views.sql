@@ -147,7 +147,7 @@ GROUP BY ALL;
 CREATE VIEW pipeline_health AS
 SELECT t.topic, t.shard, t.next_offset, t.read_n, t.accepted_n, t.duplicate_n, t.dead_lettered_n,
     t.read_n = t.accepted_n + t.duplicate_n + t.dead_lettered_n AS is_balanced,
-    t.late_n, t.unknown_enum_n,
+    coalesce(d.flooded_n, 0) AS flooded_n, t.late_n, t.unknown_enum_n,
     make_timestamp(t.record_time_us_max) AS newest_record_at,
     w.event_time_us_max - r.out_of_orderness_us AS watermark_us,
     make_timestamp(w.event_time_us_max - r.out_of_orderness_us) AS watermark_at,
@@ -157,7 +157,11 @@ LEFT JOIN shard_watermark w USING (shard)
 LEFT JOIN (
     SELECT shard, count(*) AS orphans_n FROM generation
     WHERE first_exposure_us IS NULL GROUP BY shard
-) o USING (shard);
+) o USING (shard)
+LEFT JOIN (
+    SELECT topic, shard, sum(refused_n - whole_n)::BIGINT AS flooded_n
+    FROM dead_letter_count GROUP BY topic, shard
+) d ON d.topic = t.topic AND d.shard = t.shard;
 
 COMMENT ON VIEW watermark IS 'how far the slowest shard has come in event time, less the out-of-orderness';
 COMMENT ON VIEW window_aggregate IS 'sums per tumbling window, over all shards; half-open [start, end), UTC';
@@ -295,8 +299,9 @@ COMMENT ON COLUMN pipeline_health."next_offset" IS 'offset to read next: the off
 COMMENT ON COLUMN pipeline_health."read_n" IS 'messages read = accepted + duplicate + dead-lettered';
 COMMENT ON COLUMN pipeline_health."accepted_n" IS 'events that count';
 COMMENT ON COLUMN pipeline_health."duplicate_n" IS 'events whose (source, event_id) had been seen';
-COMMENT ON COLUMN pipeline_health."dead_lettered_n" IS 'messages refused, kept in dead_letter';
+COMMENT ON COLUMN pipeline_health."dead_lettered_n" IS 'messages refused, counted in dead_letter_count';
 COMMENT ON COLUMN pipeline_health."is_balanced" IS 'whether read = accepted + duplicate + dead-lettered';
+COMMENT ON COLUMN pipeline_health."flooded_n" IS 'refused messages whose bytes are in the topic alone, beyond the flood''s bounds';
 COMMENT ON COLUMN pipeline_health."late_n" IS 'accepted events that the log took later than the out-of-orderness allows';
 COMMENT ON COLUMN pipeline_health."unknown_enum_n" IS 'accepted events with an enum value this version does not know';
 COMMENT ON COLUMN pipeline_health."newest_record_at" IS 'newest message handled, by the log''s time, UTC';
