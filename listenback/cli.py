@@ -38,6 +38,10 @@ COMMANDS = MappingProxyType(
         "import": Entry(
             "listenback.commands.imports:app", "Turn histories and tables into events."
         ),
+        "metrics": Entry(
+            "listenback.commands.metrics:app",
+            "Check, list and show the definitions of metrics and experiments.",
+        ),
         "publish": Entry(
             "listenback.commands.publish:publish",
             "Merge what all workers published into one warehouse.duckdb.",

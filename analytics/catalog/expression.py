@@ -50,6 +50,15 @@ class Expression:
         return f"CAST(({linear}) {symbol} {bound * self.divisor:.17g} AS BIGINT)"
 
     @property
+    def text(self) -> str:
+        """As a definition file would say it."""
+        linear = self.sql()[1:-1] if self.test is None else Expression(self.terms).sql()[1:-1]
+        if self.divisor != 1:
+            linear = f"({linear})" if len(self.terms) > 1 else linear
+            linear = f"{linear} / {self.divisor:.17g}"
+        return linear if self.test is None else f"{linear} {self.test[0]} {self.test[1]:.17g}"
+
+    @property
     def scale(self) -> float:
         """What the summed integers are divided by."""
         return 1.0 if self.test else self.divisor
