@@ -24,12 +24,14 @@ from streams.flush import Arrived, commit
 from streams.settings import DAY_US
 from streams.sink import Flushed
 from streams.warehouse import publish, restore
-from streams.warehouse.connect import first_row, open_writable
+from streams.warehouse.connect import first_row, hold, open_writable
 from streams.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
 
     from streams.events.batch import Batch
     from streams.settings import Settings
@@ -66,19 +68,34 @@ class Pipeline:
             settings.out_of_orderness_s * SECOND_US,
             Bounds(settings.dead_letter_rows_max, settings.dead_letter_bytes_max),
         )
-        self._con = open_writable(
-            settings.worker_file,
-            memory=settings.duckdb_memory,
-            threads_n=settings.duckdb_threads_n,
-        )
-        migrate(self._con, str(settings.worker_file))
-        self._agree_on_rules()
+        self._lock = hold(settings.worker_file)
+        try:
+            self._con = self._opened()
+        except BaseException:
+            self._lock.close()
+            raise
         self._shards: frozenset[int] = frozenset()
         self._next: dict[TopicShard, int] = {}
         self._buffer = _Buffer()
         self._is_changed = False
         self._published_at_ms = float("-inf")
         self._publish_took_ms = 0.0
+
+    def _opened(self) -> DuckDBPyConnection:
+        """The worker's file at the newest schema and under our rules."""
+        settings = self._settings
+        con = open_writable(
+            settings.worker_file,
+            memory=settings.duckdb_memory,
+            threads_n=settings.duckdb_threads_n,
+        )
+        try:
+            migrate(con, str(settings.worker_file))
+            self._agree_on_rules(con)
+        except BaseException:
+            con.close()
+            raise
+        return con
 
     def assign(self, shards: frozenset[int]) -> Mapping[TopicShard, int]:
         """Own these shards; where another worker's published copy is further, take that one."""
@@ -178,6 +195,7 @@ class Pipeline:
         """Checkpoint and close the file."""
         self._con.execute("CHECKPOINT")
         self._con.close()
+        self._lock.close()
 
     @property
     def _published(self) -> Path:
@@ -192,15 +210,15 @@ class Pipeline:
             horizon_us=settings.horizon_days * DAY_US,
         )
 
-    def _agree_on_rules(self) -> None:
+    def _agree_on_rules(self, con: DuckDBPyConnection) -> None:
         ours = (
             list(self._rules.window_sizes_s),
             self._rules.out_of_orderness_us,
             self._settings.horizon_days * DAY_US,
         )
-        theirs = first_row(self._con, "FROM rules")
+        theirs = first_row(con, "FROM rules")
         if theirs is None:
-            self._con.execute("INSERT INTO rules VALUES (?, ?, ?)", list(ours))
+            con.execute("INSERT INTO rules VALUES (?, ?, ?)", list(ours))
         elif theirs != ours:
             raise ConfigError(
                 f"the file's rows were made under other rules {theirs}; now set: {ours} "

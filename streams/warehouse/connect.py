@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -12,6 +13,7 @@ from streams.errors import ConfigError, IntegrityError, TransientError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import IO
 
     import polars as pl
     from duckdb import DuckDBPyConnection
@@ -35,14 +37,7 @@ def open_writable(path: Path, *, memory: str, threads_n: int) -> DuckDBPyConnect
             where=str(path),
             todo="Name another folder with --data-dir.",
         )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot make the folder: {error.strerror}.",
-            where=str(path.parent),
-            todo="Name a writable folder with --data-dir.",
-        ) from error
+    _make_folder(path.parent)
     con = duckdb.connect(":memory:", config={"threads": threads_n, "memory_limit": memory})
     try:
         con.execute(
@@ -54,6 +49,37 @@ def open_writable(path: Path, *, memory: str, threads_n: int) -> DuckDBPyConnect
     con.execute(f"USE {WAREHOUSE}")
     con.execute(f"SET temp_directory = '{_literal(path)}.spill'")
     return con
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make the folder: {error.strerror}.",
+            where=str(folder),
+            todo="Name a writable folder with --data-dir.",
+        ) from error
+
+
+def hold(path: Path) -> IO[str]:
+    """Hold a file for this process alone, until the returned handle is closed or the process ends.
+
+    DuckDB's own lock is not enough: it is a POSIX lock, and the system drops those when this
+    process closes any handle of the file, as each copy for publishing does.
+
+    Raises:
+        TransientError: another process holds the file.
+        ConfigError: its folder cannot be made.
+    """
+    _make_folder(path.parent)
+    lock = path.with_name(f".{path.name}.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise _held(path) from error
+    return lock
 
 
 def open_readable(path: Path) -> DuckDBPyConnection:
@@ -103,14 +129,18 @@ def _literal(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
+def _held(path: Path) -> TransientError:
+    return TransientError(
+        "another process holds this file.",
+        where=str(path),
+        todo="Give this worker its own --worker-id, or stop the other one.",
+    )
+
+
 def _open_error(path: Path, error: duckdb.Error) -> ConfigError | TransientError | IntegrityError:
     text = str(error)
     if "lock" in text.lower():
-        return TransientError(
-            "another process holds this file.",
-            where=str(path),
-            todo="Give this worker its own --worker-id, or stop the other one.",
-        )
+        return _held(path)
     if "version" in text and "storage" in text.lower():
         return IntegrityError(
             f"a newer DuckDB wrote this file ({text.splitlines()[0]}).",

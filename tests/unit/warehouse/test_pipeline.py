@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import subprocess
+import sys
 
 import duckdb
 import pytest
@@ -302,3 +304,27 @@ def test_the_watermark_makes_windows_final_only_after_the_horizon(pipeline):
     pipeline.flush()
     old = windows(pipeline._con, size_s=60, window_start="2026-03-01 12:00:00")
     assert old.select("status", "maturity").unique().rows() == [("final", 1.0)]
+
+
+OPEN = """
+import sys
+from pathlib import Path
+from streams.errors import TransientError
+from streams.pipeline import Pipeline
+from streams.settings import Settings
+
+try:
+    Pipeline(Settings(data_dir=Path(sys.argv[1])))
+except TransientError as error:
+    print(error)
+"""
+
+
+def test_no_second_process_opens_a_worker_s_file_not_even_after_publishing(tmp_path):
+    worker = Pipeline(settings(tmp_path))
+    worker.publish()
+    second = [sys.executable, "-c", OPEN, str(tmp_path)]
+    told = subprocess.run(second, capture_output=True, text=True, check=True).stdout
+    assert "another process holds this file" in told
+    worker.close()
+    assert subprocess.run(second, capture_output=True, text=True, check=True).stdout == ""
