@@ -23,7 +23,6 @@ RUN /opt/listenback/bin/python -m pip install --no-deps --no-index --find-links 
 
 FROM python:3.13-slim-bookworm
 COPY --from=build /opt/listenback /opt/listenback
-COPY ops/nightly /usr/local/bin/nightly
 RUN useradd --system --uid 10001 --create-home listenback \
     && install --directory --owner listenback --group listenback /data
 USER listenback

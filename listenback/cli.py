@@ -42,6 +42,10 @@ COMMANDS = MappingProxyType(
             "listenback.commands.metrics:app",
             "Check, list and show the definitions of metrics and experiments.",
         ),
+        "nightly": Entry(
+            "listenback.commands.nightly:nightly",
+            "Make the night's report, keep what it was made from, tell those who wait.",
+        ),
         "publish": Entry(
             "listenback.commands.publish:publish",
             "Merge what all workers published into one warehouse.duckdb.",
@@ -53,6 +57,10 @@ COMMANDS = MappingProxyType(
         "report": Entry(
             "listenback.commands.report:report",
             "Say which variant is better, how sure that is, and which judge saw it.",
+        ),
+        "schedule": Entry(
+            "listenback.commands.schedule:schedule",
+            "Make the night's report at set times, until told to end.",
         ),
         "simulate": Entry(
             "listenback.commands.simulate:simulate", "Make events whose truth is known."

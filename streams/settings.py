@@ -115,6 +115,12 @@ class Settings(BaseModel):
     )
     duckdb_threads_n: int = Field(2, ge=1, description="Threads of the worker's DuckDB")
 
+    nights_keep_n: int = Field(
+        35, ge=1, description="Nights whose warehouse is kept for `--as-of`; each is a whole file"
+    )
+    webhook_url: SecretStr | None = Field(
+        None, description="Where a night's message is posted; environment only"
+    )
     monitor_port: int | None = Field(
         None, ge=1, le=65_535, description="Port of /metrics, /healthz and /readyz; none: no server"
     )
@@ -158,6 +164,11 @@ class Settings(BaseModel):
         return self.data_dir / "published"
 
     @property
+    def nights_dir(self) -> Path:
+        """One folder a night: the warehouse and the definitions as they were."""
+        return self.data_dir / "nights"
+
+    @property
     def warehouse_file(self) -> Path:
         """The one file for readers: `warehouse.duckdb`."""
         return self.published_dir / "warehouse.duckdb"
@@ -185,7 +196,7 @@ class Settings(BaseModel):
         )
 
 
-SECRETS = frozenset({"sasl_password", "user_key_secret"})
+SECRETS = frozenset({"sasl_password", "user_key_secret", "webhook_url"})
 PATHS = frozenset({"data_dir", "ssl_cafile", "ssl_certfile", "ssl_keyfile"})
 
 

@@ -13,15 +13,19 @@ import typer
 from rich.table import Table
 
 from listenback.console import err, out, print_columns, print_json
+from listenback.days import day
 from listenback.options import setting
 from streams.errors import ConfigError, did_you_mean
 from streams.settings import load_settings
+from streams.warehouse import nights
 from streams.warehouse.connect import open_readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from duckdb import DuckDBPyConnection
+
+    from streams.settings import Settings
 
 ROWS_MAX = 1_000
 TABLES = """
@@ -44,6 +48,10 @@ Schema = Annotated[
 WarehouseFile = Annotated[
     Path | None, typer.Option("--warehouse", help="A published file (default: the data dir's).")
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="DATE", help="The warehouse as `listenback nightly` kept it."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="A JSON array of objects.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="CSV with a header line.")]
 Limit = Annotated[
@@ -57,6 +65,7 @@ def query(
     tables: Tables = False,
     schema: Schema = None,
     warehouse: WarehouseFile = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     limit: Limit = ROWS_MAX,
@@ -69,6 +78,7 @@ def query(
 
     Examples:
       listenback query "FROM pipeline_health"
+      listenback query "FROM window_aggregate" --as-of 2026-11-21
       listenback query --tables
       listenback query --schema unit_day
       listenback query "SELECT * FROM generation" --csv --limit 0 > all.csv
@@ -76,7 +86,7 @@ def query(
     asked = _what(sql, schema, tables=tables)
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other.", where="listenback query")
-    con = open_readable(warehouse or load_settings(data_dir=data_dir).warehouse_file)
+    con = open_readable(warehouse or _file(load_settings(data_dir=data_dir), as_of))
     try:
         names, rows = _ask(con, asked, {"table": schema} if schema else {}, limit)
         if schema and not rows:
@@ -87,6 +97,13 @@ def query(
     _print(names, rows[:limit] if is_cut else rows, as_json=as_json, as_csv=as_csv)
     if is_cut:
         err.print(f"the first {limit:,} rows; --limit 0 prints them all", markup=False)
+
+
+def _file(settings: Settings, as_of: str | None) -> Path:
+    """Today's warehouse, or that of a pinned night."""
+    if as_of is None:
+        return settings.warehouse_file
+    return nights.find(settings.nights_dir, day(as_of, "--as-of")).warehouse
 
 
 def _what(sql: str | None, schema: str | None, *, tables: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,10 +13,13 @@ import typer
 from analytics.nightly import Request, analyse
 from analytics.report.write import to_json, write_report
 from listenback.console import err, out
+from listenback.days import day
 from listenback.definitions import definitions
 from listenback.options import setting
 from streams.clock import now_us
+from streams.errors import ConfigError
 from streams.settings import load_settings
+from streams.warehouse import nights
 from streams.warehouse.connect import open_readable
 
 if TYPE_CHECKING:
@@ -39,6 +43,12 @@ OutDir = Annotated[
 OneExperiment = Annotated[
     str | None, typer.Option("--experiment", "-e", help="Only this experiment.")
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", metavar="DATE", help="The report of a night that `listenback nightly` pinned."
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="JSON on stdout; files only where --out names a folder.")
 ]
@@ -57,6 +67,7 @@ def report(
     config: ConfigDir = None,
     out_dir: OutDir = None,
     experiment: OneExperiment = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
     fail_on: FailOnOption = "none",
     data_dir: Annotated[Path | None, setting("data_dir")] = None,
@@ -71,17 +82,23 @@ def report(
       listenback report
       listenback report --experiment dj-voice --out tonight
       listenback report --json | jq '.experiments[].verdicts[].state'
-      listenback report --fail-on error     for a scheduler
+      listenback report --as-of 2026-11-21  the same bytes as that night
     """
-    file = warehouse or load_settings(data_dir=data_dir).warehouse_file
-    catalog = definitions(config)
-    command = shlex.join(["listenback", *sys.argv[1:]])
-    request = Request(file.name, now_us=now_us(), experiment=experiment, command=command)
-    con = open_readable(file)
-    try:
-        found = analyse(con, catalog, request)
-    finally:
-        con.close()
+    settings = load_settings(data_dir=data_dir)
+    if as_of is None:
+        command = shlex.join(["listenback", *sys.argv[1:]])
+        file = warehouse or settings.warehouse_file
+        request = Request(file.name, now_us=now_us(), experiment=experiment, command=command)
+        found = look_at(file, config, request)
+    else:
+        if warehouse is not None or config is not None:
+            raise ConfigError(
+                "--as-of looks at what was pinned; --warehouse and --config name something else.",
+                where="listenback report",
+                todo="Give the one or the other.",
+            )
+        night = nights.find(settings.nights_dir, day(as_of, "--as-of"))
+        found = look_again(night, experiment)
     if as_json:
         sys.stdout.write(to_json(found) + "\n")
     if out_dir is not None or not as_json:
@@ -90,6 +107,33 @@ def report(
     if not as_json:
         out.print("\n".join(found.headline), markup=False)
     raise typer.Exit(exit_code(found, fail_on))
+
+
+def look_at(file: Path, config: Path | None, request: Request) -> Report:
+    """The report of a published file."""
+    catalog = definitions(config)
+    con = open_readable(file)
+    try:
+        return analyse(con, catalog, request)
+    finally:
+        con.close()
+
+
+def look_again(night: nights.Night, experiment: str | None = None) -> Report:
+    """The report of a pinned night: the same bytes each time, by the same listenback."""
+    if night.look.version != version("listenback"):
+        err.print(
+            f"the night of {night.look.date} was made by listenback {night.look.version}; "
+            f"this is {version('listenback')}, which may count otherwise.",
+            markup=False,
+        )
+    request = Request(
+        night.warehouse.name,
+        now_us=night.look.looked_at_us,
+        experiment=experiment,
+        command=night.look.command,
+    )
+    return look_at(night.warehouse, night.definitions, request)
 
 
 def exit_code(found: Report, fail_on: FailOn) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 import os
 import re
 import subprocess
@@ -10,10 +11,13 @@ import subprocess
 import pytest
 import yaml
 from support.dockerfile import ROOT, instructions
+from support.sinks import FolderSink
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from listenback.cli import app
+from streams.feed import Feed
+from streams.monitor import WorkerCollector
 from streams.settings import Settings
 from streams.settings_sources import PREFIX, Known, from_environment
 
@@ -81,7 +85,7 @@ def test_a_service_says_only_what_compose_knows(name):
 
 def test_every_part_runs_and_each_worker_keeps_its_own_files():
     started = {tuple(one["command"])[:1] for one in OURS.values()}
-    assert started >= {("topics",), ("worker",), ("publish",), ("report",)}
+    assert started >= {("topics",), ("worker",), ("publish",), ("schedule",)}
     ids = [one["environment"]["LISTENBACK_WORKER_ID"] for one in workers()]
     assert len(ids) == len(set(ids)) == 2
     assert {one["image"] for one in OURS.values()} == {OURS["topics"]["image"]}
@@ -108,7 +112,7 @@ def test_foreign_images_are_pinned():
     foreign = [one["image"] for one in SERVICES.values() if one not in OURS.values()]
     bases = [one.words[0] for one in instructions() if one.name == "FROM"]
     for image in (*foreign, *bases):
-        assert re.search(r":\d+(\.\d+)+", image), image
+        assert re.search(r":v?\d+(\.\d+)+", image), image
 
 
 def test_the_log_outlives_the_horizon():
@@ -127,55 +131,62 @@ def test_what_the_image_copies_is_there_and_reaches_the_build():
         assert any(fnmatch.fnmatch(source, f"{one}*") for one in kept), source
 
 
-@pytest.fixture
-def nights(tmp_path, monkeypatch):
-    """Runs `nightly` with a clock, a sleep and a listenback of the test; gives what they saw."""
-    log = tmp_path / "log"
-    scripts = {
-        "date": "echo 08 09 05",
-        "sleep": f'echo "sleep $1" >>{log}; [ "$(grep -c sleep {log})" -lt 3 ] || kill -TERM $PPID',
-        "listenback": f'echo "run $*" >>{log}; exit 4',
+def exported() -> set[str]:
+    """Names of the samples that a worker's /metrics can have."""
+    feed = Feed(Settings(), FolderSink(ROOT, "x"))
+    families = WorkerCollector(Settings(), feed, None).collect()
+    feed.shut()
+    endings = {"counter": ("_total",), "summary": ("_sum", "_count"), "info": ("_info",)}
+    return {
+        family.name + ending for family in families for ending in endings.get(family.type, ("",))
     }
-    for name, body in scripts.items():
-        path = tmp_path / name
-        path.write_text(f"#!/bin/sh\n{body}\n")
-        path.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-
-    def run(*args: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-        done = subprocess.run(
-            [str(ROOT / "ops" / "nightly"), *args],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        return done, log.read_text().splitlines() if log.exists() else []
-
-    return run
 
 
-@pytest.mark.parametrize(
-    ("at", "wait_s"), [("08:10", 55), ("08:09", 86395), ("08:00", 85855), ("23:59", 56995)]
-)
-def test_a_night_s_run_waits_for_its_hour_and_a_failed_one_does_not_end_the_nights(
-    at, wait_s, nights
-):
-    done, log = nights(at, "report", "--json")
-    expected = [f"sleep {wait_s}", "run report --json"]
-    assert log[:4] == expected * 2
-    assert "'listenback report --json' ended with 4" in done.stderr
-    assert done.returncode == 0
+def expressions() -> list[str]:
+    dashboard = json.loads((ROOT / "ops/grafana/dashboards/listenback.json").read_text())
+    rules = yaml.safe_load((ROOT / "ops/prometheus/alarms.yml").read_text())["groups"]
+    drawn = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    return [*drawn, *(rule["expr"] for group in rules for rule in group["rules"])]
 
 
-@pytest.mark.parametrize("at", ["25:00", "12:60", "3:00", "", "report"])
-def test_a_time_of_day_that_is_none_is_refused(at, nights):
-    done, log = nights(at, "report")
-    assert (done.returncode, log) == (2, [])
-    assert "not a time of day" in done.stderr
+def test_dashboards_and_alarms_ask_for_metrics_that_workers_have():
+    asked = {name for text in expressions() for name in re.findall(r"listenback_\w+", text)}
+    assert asked
+    assert asked <= exported()
 
 
-@pytest.mark.parametrize(("script", "shell"), [(".ci/run", "bash"), ("ops/nightly", "sh")])
+def test_prometheus_scrapes_every_worker_where_it_answers():
+    config = yaml.safe_load((ROOT / "ops/prometheus/prometheus.yml").read_text())
+    (job,) = config["scrape_configs"]
+    targets = {target for one in job["static_configs"] for target in one["targets"]}
+    answering = {
+        f"{name}:{one['environment']['LISTENBACK_MONITOR_PORT']}"
+        for name, one in OURS.items()
+        if one["command"][0] == "worker"
+    }
+    assert targets == answering
+    for name in config["rule_files"]:
+        assert (ROOT / "ops/prometheus" / name).is_file()
+
+
+def test_grafana_is_given_its_dashboard_and_its_source():
+    grafana = SERVICES["grafana"]
+    provided = yaml.safe_load(
+        (ROOT / "ops/grafana/provisioning/dashboards/listenback.yml").read_text()
+    )
+    source = yaml.safe_load(
+        (ROOT / "ops/grafana/provisioning/datasources/prometheus.yml").read_text()
+    )["datasources"][0]
+    mounted = {volume.split(":")[1] for volume in grafana["volumes"]}
+    assert provided["providers"][0]["options"]["path"] in mounted
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (ROOT / "ops/grafana/dashboards" / home.rpartition("/")[2]).is_file()
+    assert source["url"] == "http://prometheus:9090"
+    panels = json.loads((ROOT / "ops/grafana/dashboards/listenback.json").read_text())["panels"]
+    assert {panel["datasource"]["uid"] for panel in panels} == {source["uid"]}
+
+
+@pytest.mark.parametrize(("script", "shell"), [(".ci/run", "bash")])
 def test_a_script_can_be_started_and_parses(script, shell):
     path = ROOT / script
     assert os.access(path, os.X_OK)

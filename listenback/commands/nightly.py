@@ -1,0 +1,164 @@
+"""`listenback nightly`: one night's report, once, for whatever keeps the time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import urllib.request
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from analytics.report import latest
+from analytics.report.write import to_markdown, write_report
+from listenback.commands.report import ConfigDir, FailOnOption, exit_code, look_again
+from listenback.console import err, out, print_json
+from listenback.days import day
+from listenback.definitions import config_dir, definitions
+from listenback.options import setting
+from streams.clock import now_us
+from streams.errors import ConfigError, ListenbackError, TransientError
+from streams.settings import load_settings
+from streams.warehouse import nights
+
+if TYPE_CHECKING:
+    from analytics.results import Report
+    from streams.settings import Settings
+
+DAY_US = 86_400_000_000
+POST_WAIT_MAX_S = 20.0
+REPORTS = Path("reports")
+
+Date = Annotated[
+    str | None, typer.Option("--date", metavar="DATE", help="Which night this is (default: today).")
+]
+OutDir = Annotated[Path, typer.Option("--out", help="Holds a folder a night, and latest/.")]
+AsJson = Annotated[bool, typer.Option("--json", help="What was done, as JSON on stdout.")]
+
+
+def nightly(
+    *,
+    date: Date = None,
+    config: ConfigDir = None,
+    out_dir: OutDir = REPORTS,
+    fail_on: FailOnOption = "error",
+    as_json: AsJson = False,
+    data_dir: Annotated[Path | None, setting("data_dir")] = None,
+) -> None:
+    """Make the night's report, keep what it was made from, tell those who wait.
+
+    Pins the published warehouse and the definitions under the data dir's
+    nights/, writes reports/<date>/ and reports/latest/, and posts the message
+    where LISTENBACK_WEBHOOK_URL says. A night that is pinned stays: the same
+    command again gives the same bytes. A night that fails leaves the last
+    report, with a banner over it. Exit codes: 0 done, 1 a variant harms, 2
+    wrong settings, 3 try again, 4 the data cannot be trusted, 5 a file is
+    damaged.
+
+    Examples:
+      listenback nightly
+      listenback nightly --fail-on warn --out /srv/reports
+      listenback report --as-of 2026-11-21        the same bytes, later
+    """
+    settings = load_settings(data_dir=data_dir)
+    found, told = make_night(settings, date=date, config=config, out_dir=out_dir)
+    if as_json:
+        print_json(told)
+    else:
+        out.print("\n".join(found.headline), markup=False)
+        err.print(told["report"], markup=False)
+    raise typer.Exit(exit_code(found, fail_on))
+
+
+def make_night(
+    settings: Settings, *, date: str | None, config: Path | None, out_dir: Path
+) -> tuple[Report, dict[str, Any]]:
+    """Pin, look, write, expire, post; on a failure the banner, then the error."""
+    at_us = now_us()
+    wanted = _night_of(date, at_us, settings)
+    shown = out_dir / "latest"
+    try:
+        with nights.alone(settings.nights_dir):
+            found, told = _made(settings, wanted, at_us, config, out_dir)
+    except ListenbackError as error:
+        if not isinstance(error, TransientError):
+            latest.mark_failed(shown, wanted.isoformat(), str(error))
+        raise
+    except Exception as error:
+        latest.mark_failed(shown, wanted.isoformat(), f"{type(error).__name__}: a bug of ours.")
+        raise
+    _post(settings, found)
+    return found, told
+
+
+def _night_of(date: str | None, at_us: int, settings: Settings) -> dt.date:
+    """Today, or the night that was named: yesterday, or one that is pinned."""
+    today = dt.date(1970, 1, 1) + dt.timedelta(at_us // DAY_US)
+    wanted = day(date, "--date") if date else today
+    if wanted > today:
+        raise ConfigError(f"{wanted} has not come yet.", where="--date", done="Nothing was made.")
+    if wanted < today - dt.timedelta(1):
+        nights.find(settings.nights_dir, wanted)  # a night gone by cannot be pinned any more
+    return wanted
+
+
+def _made(
+    settings: Settings, date: dt.date, at_us: int, config: Path | None, out_dir: Path
+) -> tuple[Report, dict[str, Any]]:
+    definitions(config)  # a mistake in them is told before anything is kept
+    command = f"listenback report --as-of {date}"
+    night = nights.pin(
+        settings.nights_dir,
+        nights.Look(date.isoformat(), at_us, command, version("listenback")),
+        warehouse=settings.warehouse_file,
+        definitions=config_dir(config),
+    )
+    found = look_again(night)
+    written = write_report(found, out_dir / night.look.date)
+    newest = nights.dates(settings.nights_dir)[-1]
+    if date == newest:
+        latest.show(written, out_dir / "latest", night.look.date)
+    gone = nights.expire(settings.nights_dir, keep_n=settings.nights_keep_n)
+    return found, {
+        "date": night.look.date,
+        "was_there": night.look.looked_at_us != at_us,
+        "report": str(written.html),
+        "warehouse": str(night.warehouse),
+        "expired": [one.isoformat() for one in gone],
+        "headline": list(found.headline),
+    }
+
+
+def _post(settings: Settings, found: Report) -> None:
+    """Post the message as `{"text": ...}`, the form that chat webhooks take.
+
+    Raises:
+        ConfigError: the address is no web address.
+        TransientError: it was not taken; the report stands.
+    """
+    if settings.webhook_url is None:
+        return
+    url = settings.webhook_url.get_secret_value()
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise ConfigError(
+            "the webhook's address begins with neither https:// nor http://.",
+            where="LISTENBACK_WEBHOOK_URL",
+            done="The report is written; nothing was posted.",
+        )
+    body = json.dumps({"text": to_markdown(found)}).encode()
+    request = urllib.request.Request(  # noqa: S310 - the scheme was looked at above
+        url, data=body, headers={"Content-Type": "application/json"}, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=POST_WAIT_MAX_S):  # noqa: S310 - see above
+            pass
+    except OSError as error:
+        raise TransientError(
+            f"the message was not taken: {error}.",
+            where="LISTENBACK_WEBHOOK_URL",  # its text may hold a secret
+            done="The report is written.",
+            todo="The same command again posts it again.",
+        ) from error
