@@ -16,15 +16,14 @@ from streams.clock import monotonic_ms
 from streams.engine import books
 from streams.engine.flood import Bounds
 from streams.engine.rules import Rules
-from streams.errors import ConfigError
 from streams.events.contracts import CONTRACTS
 from streams.events.decode import Limits, decode_all
 from streams.events.topics import JOINED_TOPICS, Topic
 from streams.flush import Arrived, commit
 from streams.settings import DAY_US
 from streams.sink import Flushed
-from streams.warehouse import publish, restore
-from streams.warehouse.connect import first_row, hold, open_writable
+from streams.warehouse import publish, restore, ruling
+from streams.warehouse.connect import hold, open_writable
 from streams.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ class Pipeline:
         )
         try:
             migrate(con, str(settings.worker_file))
-            self._agree_on_rules(con)
+            ruling.agree(con, settings)
         except BaseException:
             con.close()
             raise
@@ -209,24 +208,6 @@ class Pipeline:
             future_max_us=settings.future_max_s * SECOND_US,
             horizon_us=settings.horizon_days * DAY_US,
         )
-
-    def _agree_on_rules(self, con: DuckDBPyConnection) -> None:
-        ours = (
-            list(self._rules.window_sizes_s),
-            self._rules.out_of_orderness_us,
-            self._settings.horizon_days * DAY_US,
-        )
-        theirs = first_row(con, "FROM rules")
-        if theirs is None:
-            con.execute("INSERT INTO rules VALUES (?, ?, ?)", list(ours))
-        elif theirs != ours:
-            raise ConfigError(
-                f"the file's rows were made under other rules {theirs}; now set: {ours} "
-                "(window sizes in s, out-of-orderness and horizon in µs).",
-                where=str(self._settings.worker_file),
-                done="Nothing was changed.",
-                todo="Put the settings back, or use another --data-dir and replay the topics.",
-            )
 
     def _flushed(self, outcome: books.Outcome, took_ms: float) -> Flushed:
         valid_n, accepted_n, dead_n = (

@@ -14,8 +14,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streams.warehouse.connect import first_row
 from streams.warehouse.layout import TABLES
+from streams.warehouse.ruling import stored_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -109,8 +109,8 @@ def content_of(
         for name in sorted(tables)
         for shard, rows_n, low, high in con.execute(_sums(TABLES[name], prefix)).fetchall()
     ]
-    rules = first_row(con, f"FROM {prefix}rules")
-    return Content(tuple(parts), repr(rules))
+    rules = stored_rules(con, catalog=catalog) or {}
+    return Content(tuple(parts), " ".join(f"{name}={rules[name]}" for name in sorted(rules)))
 
 
 def columns_of(table: Table) -> dict[str, str]:

@@ -6,11 +6,16 @@ from streams.events.measures import MEASURES
 from streams.warehouse.layout import TABLES
 
 RULES_TABLE = """
-CREATE TABLE rules (window_sizes_s INTEGER[], out_of_orderness_us BIGINT, horizon_us BIGINT);
+CREATE TABLE rules (
+    window_sizes_s INTEGER[], out_of_orderness_us BIGINT, horizon_us BIGINT, future_max_us BIGINT,
+    message_bytes_max BIGINT
+);
 COMMENT ON TABLE rules IS 'the settings that shape the rows of this file: one row';
 COMMENT ON COLUMN rules.window_sizes_s IS 'sizes of the tumbling windows, seconds';
 COMMENT ON COLUMN rules.out_of_orderness_us IS 'distance of the watermark, microseconds';
 COMMENT ON COLUMN rules.horizon_us IS 'how late an event may come, microseconds';
+COMMENT ON COLUMN rules.future_max_us IS 'how far an event may lie after its record, microseconds';
+COMMENT ON COLUMN rules.message_bytes_max IS 'larger messages are dead letters';
 """
 
 MATURE = """
