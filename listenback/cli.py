@@ -54,6 +54,10 @@ COMMANDS = MappingProxyType(
             "listenback.commands.query:query",
             "Ask the published warehouse; reading never stops the worker.",
         ),
+        "replay": Entry(
+            "listenback.commands.replay:replay",
+            "Rebuild the warehouse from its log, beside the live one, and compare.",
+        ),
         "report": Entry(
             "listenback.commands.report:report",
             "Say which variant is better, how sure that is, and which judge saw it.",

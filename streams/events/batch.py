@@ -51,17 +51,23 @@ class Batch:
     def starting_at(self, offset: int) -> Batch:
         """The records from an offset on; the same batch where that is all of them."""
         start = bisect.bisect_left(self.offsets, offset)
-        if start == 0:
-            return self
+        return self if start == 0 else self._part(slice(start, None))
+
+    def before(self, offset: int) -> Batch:
+        """The records below an offset; the same batch where that is all of them."""
+        stop = bisect.bisect_left(self.offsets, offset)
+        return self if stop == len(self) else self._part(slice(stop))
+
+    def _part(self, rows: slice) -> Batch:
         return Batch(
             self.topic,
             self.shard,
-            self.offsets[start:],
-            self.record_times_ms[start:],
-            self.keys[start:],
-            self.values[start:],
-            self.headers[start:],
-            timestamp_types=self.timestamp_types[start:],
+            self.offsets[rows],
+            self.record_times_ms[rows],
+            self.keys[rows],
+            self.values[rows],
+            self.headers[rows],
+            timestamp_types=self.timestamp_types[rows],
         )
 
 
