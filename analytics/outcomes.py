@@ -123,7 +123,7 @@ def _comparison(
     is_adjusted = bool(task.columns.covariate) and left is not None and left != 1
 
     def shown(interval: Interval) -> Estimate | None:
-        return None if reason else _estimate(interval, place)
+        return None if reason else estimate_of(interval, place)
 
     always, raw = shown(compared.always_valid), shown(compared.raw)
     margin = None if reason else _margin(compared, place, metric, part, sequence_plan(plan))
@@ -182,7 +182,8 @@ def _why_not(observed: Observed, task: _Task, compared: Compared, place: int) ->
     return next((reason for applies, reason in reasons if applies), "")
 
 
-def _estimate(interval: Interval, place: int) -> Estimate | None:
+def estimate_of(interval: Interval, place: int) -> Estimate | None:
+    """One comparison's numbers; None where there are not enough data."""
     if not np.isfinite(interval.p[place]):
         return None
     return Estimate(

@@ -24,6 +24,10 @@ INTERNAL_ERROR = 70  # EX_SOFTWARE: a bug of ours; 1 means findings
 
 COMMANDS = MappingProxyType(
     {
+        "compare": Entry(
+            "listenback.commands.compare:compare",
+            "Compare two variants: differences with intervals, n, method and maturity.",
+        ),
         "config": Entry("listenback.commands.config:app", "Show the settings and their origin."),
         "demo": Entry(
             "listenback.commands.demo:demo", "Simulate, stream, join and report, on this machine."
