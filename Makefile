@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test test-fast lint format docs screenshot lock clean
+.PHONY: help install demo test test-faults test-fast lint format docs screenshot lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -23,11 +23,14 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: install ## Simulate, stream, join and report on this machine (no services needed)
 	$(BIN)/listenback demo
 
-test: install ## All tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+test: install ## All tests but the long ones
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m "not faults"
+
+test-faults: install ## The long ones: Apache Kafka, kills, zombies, full disks (Java 17, Maven)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m faults
 
 test-fast: install ## The tests without a marker, for every few minutes
-	$(BIN)/python -m pytest -q -m "not property and not simulation and not calibration and not integration and not packaging"
+	$(BIN)/python -m pytest -q -m "not property and not simulation and not calibration and not integration and not packaging and not faults"
 
 lint: install ## Format check, lint, types, import directions
 	$(BIN)/ruff format --check .

@@ -13,7 +13,7 @@ from streams.pipeline import Pipeline
 from streams.settings import load_settings
 from streams.simulate.plan import Plan
 from streams.simulate.simulation import simulate
-from streams.topics import create_topics
+from streams.topics import FOR_EVER, create_topics
 from streams.worker import WorkerOptions, WorkerReport, run_worker
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def stream(
 
 
 def _streamed(folder: Path, plan: Plan, settings: Settings, step: Callable[[str], None]) -> Joined:
-    create_topics(settings)
+    create_topics(settings, retention_ms=FOR_EVER)  # the simulated records lie in the past
     step(f"simulating about {plan.events_n:,} events into five topics")
     simulation = simulate(plan)
     truth = simulation.truth()

@@ -36,11 +36,11 @@ def destination(
         return Destination(str(out), JsonlWriter(out))
     # aiokafka and kafka-python take most of a second to load; files do not need them.
     from streams.kafka_writer import KafkaWriter  # noqa: PLC0415 - see the line above
-    from streams.topics import create_topics  # noqa: PLC0415 - see the line above
+    from streams.topics import FOR_EVER, create_topics  # noqa: PLC0415 - see the line above
 
     settings = load_settings(bootstrap=bootstrap, topic_prefix=topic_prefix)
     if creates_topics:
-        create_topics(settings)
+        create_topics(settings, retention_ms=FOR_EVER)  # what is sent here lies in the past
     return Destination(settings.bootstrap, KafkaWriter(settings))
 
 

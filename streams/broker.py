@@ -35,7 +35,7 @@ SESSION_TIMEOUT_S = 4.0
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _PR_SET_PDEATHSIG = 1
-_DIE_WITH_PARENT = f"""
+DIE_WITH_PARENT = f"""
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, signal.SIGKILL)
 if os.getppid() != int(sys.argv[1]):
@@ -128,7 +128,7 @@ def _launch(binary: str, port: int) -> EmbeddedBroker:
     command = [binary, "broker", "--listener-url", url, "--advertised-listener-url", url]
     command += ["--storage-engine", "memory://tansu/"]
     if sys.platform == "linux":
-        command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
+        command = [sys.executable, "-I", "-S", "-c", DIE_WITH_PARENT, str(os.getpid()), *command]
     process = subprocess.Popen(  # noqa: S603 - the binary of our own dependency, no shell
         command,
         stdin=subprocess.DEVNULL,

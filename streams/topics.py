@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    KafkaError,
+    NotCoordinatorError,
+    TopicAlreadyExistsError,
+)
 
+from streams.clock import monotonic_ms
 from streams.errors import ConfigError, IntegrityError, TransientError
 from streams.events.topics import ERASURES, JOINED_TOPICS, dead_letter_topic
 
@@ -27,6 +35,13 @@ ANSWER_WAIT_MAX_S = 3.0
 """A broker that does not take a connection in this time is called unreachable."""
 REQUEST_WAIT_MAX_S = 15.0
 CREATED_WAIT_MAX_S = 10.0
+COORDINATOR_WAIT_MAX_S = 15.0
+"""A new cluster makes the topic of the groups' offsets when it is asked for the first time."""
+RETRY_WAIT_S = 0.2
+RETENTION_HORIZONS = 1.5
+DAY_MS = 86_400_000
+FOR_EVER = -1
+"""Kafka deletes by the records' own times: old events would be gone within minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +138,33 @@ def home_counts(settings: Settings) -> dict[str, int]:
     return counts
 
 
-def create_topics(settings: Settings, *, replication_n: int = 1) -> tuple[str, ...]:
+def create_topics(
+    settings: Settings, *, replication_n: int = 1, retention_ms: int | None = None
+) -> tuple[str, ...]:
     """Create the topics that do not exist, as the joined ones that do, or with the settings' count.
+
+    Args:
+        settings: names, partitions, horizon.
+        replication_n: copies of each partition.
+        retention_ms: how old a record's own time may grow before Kafka deletes it; FOR_EVER
+            for whoever sends old events. None: the horizon and half of it again, because a broker's
+            default of 7 days deletes what a lost disk would need.
 
     Returns: the names created, none if all were there. Raises TransientError, IntegrityError.
     """
+    if retention_ms is None:
+        retention_ms = int(settings.horizon_days * RETENTION_HORIZONS * DAY_MS)
     with admin(settings) as client:
         there = _counts(client, all_names(settings))
         joined = [count for name, count in there.items() if name in joined_names(settings)]
         partitions_n = max(joined, default=settings.partitions_n)
         check_counts(settings, {**dict.fromkeys(all_names(settings), partitions_n), **there})
         missing = [name for name in all_names(settings) if name not in there]
-        wish = {"num_partitions": partitions_n, "replication_factor": replication_n}
+        wish = {
+            "num_partitions": partitions_n,
+            "replication_factor": replication_n,
+            "configs": {"retention.ms": str(retention_ms)},
+        }
         if missing:
             # Two workers may start at once: whoever comes second finds the topic there.
             with contextlib.suppress(TopicAlreadyExistsError):
@@ -181,13 +211,29 @@ def partition_states(settings: Settings) -> tuple[PartitionState, ...]:
         tps = [TopicPartition(name, p) for name, count in counts.items() for p in range(count)]
         begin = client.list_partition_offsets(dict.fromkeys(tps, OffsetSpec.EARLIEST))
         end = client.list_partition_offsets(dict.fromkeys(tps, OffsetSpec.LATEST))
-        told = client.list_group_offsets({settings.group: tps})[settings.group]
+        told = _group_offsets(client, settings.group, tps)
     return tuple(
         PartitionState(
             tp.topic, tp.partition, begin[tp].offset, end[tp].offset, _told(told.get(tp))
         )
         for tp in tps
     )
+
+
+def _group_offsets(
+    client: KafkaAdminClient, group: str, tps: list[TopicPartition]
+) -> Mapping[TopicPartition, object]:
+    """What the group told Kafka; waits for a coordinator that is only now being made."""
+    give_up_at_ms = monotonic_ms() + COORDINATOR_WAIT_MAX_S * 1_000
+    while True:
+        try:
+            told: Mapping[TopicPartition, object] = client.list_group_offsets({group: tps})[group]
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
+            if monotonic_ms() > give_up_at_ms:
+                raise
+            time.sleep(RETRY_WAIT_S)
+        else:
+            return told
 
 
 def _told(committed: object) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from support.kafka.cluster import running_kafka
 
 from streams.broker import broker_binary, embedded_broker
 from streams.errors import ConfigError
@@ -14,9 +15,19 @@ from streams.topics import create_topics
 NUMBERS = itertools.count()
 
 
-@pytest.fixture(scope="session")
-def broker():
-    """A running broker."""
+@pytest.fixture(
+    scope="session",
+    params=[
+        "embedded",
+        pytest.param("kafka", marks=[pytest.mark.faults, pytest.mark.timeout(600)]),
+    ],
+)
+def broker(request, tmp_path_factory):
+    """A running broker: the embedded one and, with marker `faults`, Apache Kafka."""
+    if request.param == "kafka":
+        with running_kafka(tmp_path_factory.mktemp("kafka")) as kafka:
+            yield kafka
+        return
     try:
         broker_binary()
     except ConfigError as error:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 
 import pytest
+from kafka.admin import ConfigResource
 
+from streams.broker import EmbeddedBroker
 from streams.errors import ConfigError, IntegrityError, TransientError
 from streams.producer import Message, Producer
 from streams.settings import Settings
@@ -32,10 +34,24 @@ def test_all_topics_are_created_with_the_same_count_and_only_once(make_settings)
     assert check_topics(settings) == 3
 
 
+@pytest.mark.faults  # the embedded broker keeps no configuration
+def test_topics_keep_events_for_longer_than_the_horizon(make_settings, broker):
+    if isinstance(broker, EmbeddedBroker):
+        pytest.skip("the embedded broker keeps all and knows no retention")
+    settings = make_settings(horizon_days=20)
+    create_topics(settings)
+    with admin(settings) as client:
+        asked = [ConfigResource("TOPIC", name) for name in all_names(settings)]
+        found = client.describe_configs(asked)
+    kept = [configs["retention.ms"] for one in found.values() for configs in one.values()]
+    assert [int(one["value"]) for one in kept] == [30 * 86_400_000] * 11
+
+
 def test_a_missing_topic_is_created_like_those_that_are_there(make_settings):
     settings = make_settings(partitions_n=3)
     with admin(settings) as client:
-        client.create_topics({joined_names(settings)[0]: {"num_partitions": 5}})
+        wish = {joined_names(settings)[0]: {"num_partitions": 5}}
+        client.create_topics(wish, wait_for_metadata=True)
     create_topics(settings)
     assert check_topics(settings) == 5
 
@@ -51,7 +67,8 @@ def test_unequal_partition_counts_stop_everything(make_settings, work):
     settings = make_settings()
     with admin(settings) as client:
         counts = dict.fromkeys(all_names(settings), 4) | {settings.topic("feedback"): 2}
-        client.create_topics({name: {"num_partitions": n} for name, n in counts.items()})
+        wish = {name: {"num_partitions": n} for name, n in counts.items()}
+        client.create_topics(wish, wait_for_metadata=True)
     with pytest.raises(IntegrityError, match=r"exposures has 4, .*feedback has 2") as caught:
         work(settings)
     assert "Nothing was read" in str(caught.value)

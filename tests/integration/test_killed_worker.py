@@ -67,6 +67,17 @@ def read_n(settings):
         return 0
 
 
+def finish(environment):
+    done = subprocess.run(
+        [LISTENBACK, "worker", "--until-idle", "1"],
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=END_WAIT_MAX_S,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
 def test_kills_lose_and_double_nothing_and_queries_work_meanwhile(log, environment):
     settings, truth = log
     chance = random.Random(SEED)
@@ -88,13 +99,7 @@ def test_kills_lose_and_double_nothing_and_queries_work_meanwhile(log, environme
             )
             queried.append(len(json.loads(asked.stdout)))
             worker.kill()
-    subprocess.run(
-        [LISTENBACK, "worker", "--until-idle", "1"],
-        env=environment,
-        capture_output=True,
-        check=True,
-        timeout=END_WAIT_MAX_S,
-    )
+    finish(environment)
     assert len(queried) == KILLS_N
     assert queried[-1] == 5, "the first flush may hold judge scores alone, the last holds windows"
     with duckdb.connect(str(settings.worker_file)) as con:
