@@ -42,6 +42,10 @@ COMMANDS = MappingProxyType(
         "import": Entry(
             "listenback.commands.imports:app", "Turn histories and tables into events."
         ),
+        "judges": Entry(
+            "listenback.commands.judges:app",
+            "Measure judges on plain files of ratings, or list those in the warehouse.",
+        ),
         "metrics": Entry(
             "listenback.commands.metrics:app",
             "Check, list and show the definitions of metrics and experiments.",

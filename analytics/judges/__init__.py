@@ -1,1 +1,1 @@
-"""Judges on trial: how far a judge agrees with people."""
+"""Judges on trial: what a judge's scores are worth beside people and beside listeners."""
