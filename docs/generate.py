@@ -10,8 +10,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from listenback import cli
 from listenback.lazy import load
 from listenback.options import shown_default
@@ -20,25 +18,19 @@ from streams.events.contracts import CONTRACTS
 from streams.events.dead_letter import DeadLetterEnvelope
 from streams.events.erasure import Erasure
 from streams.events.measures import MEASURE_NAMES, MEASURES
+from streams.schemas.tables import READERS, described
 from streams.settings import SECRETS, Settings
 from streams.settings_sources import PREFIX
-from streams.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from streams.events.contract import Contract
     from streams.events.event import Message
+    from streams.schemas.tables import TableWords
 
 DOCS = Path(__file__).parent
 MADE = "<!-- Made by `make docs` from {source}; edit that instead. -->"
-READERS = (
-    *("generation", "generation_score", "exposure", "listen", "feedback", "judge_score"),
-    *("human_label", "window_aggregate", "window_judge_score", "unit_day", "dead_letter"),
-    "dead_letter_count",
-    *("pipeline_health", "watermark", "schema_history"),
-)
-"""What people query; the other tables are how the writer keeps it."""
 SETTINGS = """
 A flag wins over an environment variable, that over `.env`, that over the nearest `listenback.toml`
 upward from where a command runs, that over the default. `.env` stands beside `listenback.toml`;
@@ -203,44 +195,34 @@ def _number(value: float) -> str:
 
 def tables_page() -> str:
     """Every table and view of a warehouse file, with the comments that stand in the file itself."""
-    with duckdb.connect(":memory:") as con:
-        migrate(con, "memory")
-        comments = dict(
-            con.execute(
-                "SELECT table_name, comment FROM duckdb_tables() UNION ALL "
-                "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
-            ).fetchall()
-        )
-        columns = con.execute(
-            "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
-            "WHERE NOT internal ORDER BY table_name, column_index"
-        ).fetchall()
-    inside = sorted(set(comments) - set(READERS))
+    tables = described()
+    inside = [one for name, one in tables.items() if name not in READERS]
     measures = [(f"`{one.name}`", one.origin, one.meaning) for one in MEASURES]
     return "\n\n".join(
         [
             "# Tables",
             MADE.format(source="streams/warehouse and the comments it puts into the file"),
             TABLES.strip(),
-            *(_table_section(name, comments[name], columns) for name in READERS),
+            *(_table_section(tables[name]) for name in READERS),
             "## Measures\n\nWhole numbers that add over events, shards and windows.",
             table(("measure", "from", "meaning"), measures),
             f"## Inside\n\n{INSIDE.strip()}",
-            table(("table", "what"), [(f"`{name}`", comments[name] or "") for name in inside]),
+            table(("table", "what"), [(f"`{one.name}`", one.comment) for one in inside]),
         ]
     )
 
 
-def _table_section(name: str, comment: str, columns: list[tuple[str, str, str, str]]) -> str:
-    own = [row[1:] for row in columns if row[0] == name]
-    sums = [column for column, _, _ in own if column in MEASURE_NAMES]
+def _table_section(one: TableWords) -> str:
+    sums = [column.name for column in one.columns if column.name in MEASURE_NAMES]
     rows = [
-        (f"`{column}`", kind, meaning or "") for column, kind, meaning in own if column not in sums
+        (f"`{column.name}`", column.kind, column.meaning)
+        for column in one.columns
+        if column.name not in sums
     ]
     if sums:
         names = f"`{sums[0]}` … `{sums[-1]}`"
         rows.append((names, "BIGINT", f"{len(sums)} [measures](#measures)"))
-    return f"## {name}\n\n{comment}\n\n" + table(("column", "type", "meaning"), rows)
+    return f"## {one.name}\n\n{one.comment}\n\n" + table(("column", "type", "meaning"), rows)
 
 
 def commands_page() -> str:

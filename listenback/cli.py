@@ -74,6 +74,10 @@ COMMANDS = MappingProxyType(
             "listenback.commands.schedule:schedule",
             "Make the night's report at set times, until told to end.",
         ),
+        "schema": Entry(
+            "listenback.commands.schema:app",
+            "Write the contracts in the forms that other tools read.",
+        ),
         "simulate": Entry(
             "listenback.commands.simulate:simulate", "Make events whose truth is known."
         ),
