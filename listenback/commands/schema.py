@@ -89,18 +89,17 @@ def export(
 
 def _document(form: Form, config: Path | None) -> dict[str, Any]:
     """The document; what it leaves out is said on stderr."""
-    # Each loads what the others do not need.
     if form is Form.CONFIDENCE:
-        from analytics.catalog.confidence import export_confidence  # noqa: PLC0415
-        from listenback.definitions import config_dir  # noqa: PLC0415
+        from analytics.catalog.confidence import export_confidence  # noqa: PLC0415 - only this form needs it
+        from listenback.definitions import config_dir  # noqa: PLC0415 - only this form needs it
 
         exported = export_confidence(config_dir(config))
         for one in exported.dropped:
             err.print(str(one), markup=False)
         return exported.document
-    from streams.events.json_schema import json_schemas  # noqa: PLC0415
-    from streams.schemas.asyncapi import asyncapi  # noqa: PLC0415
-    from streams.schemas.odcs import odcs  # noqa: PLC0415
+    from streams.events.json_schema import json_schemas  # noqa: PLC0415 - only this form needs it
+    from streams.schemas.asyncapi import asyncapi  # noqa: PLC0415 - only this form needs it
+    from streams.schemas.odcs import odcs  # noqa: PLC0415 - only this form needs it
 
     makers: dict[Form, Callable[[], dict[str, Any]]] = {
         Form.ASYNCAPI: asyncapi,
