@@ -32,6 +32,10 @@ COMMANDS = MappingProxyType(
         "demo": Entry(
             "listenback.commands.demo:demo", "Simulate, stream, join and report, on this machine."
         ),
+        "dlq": Entry(
+            "listenback.commands.dlq:app",
+            "Look at dead letters, send them again, or set them aside.",
+        ),
         "doctor": Entry(
             "listenback.commands.doctor:doctor", "Find what is wrong here and what to do about it."
         ),

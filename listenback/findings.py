@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import Requirement
 
+from listenback.dead_letter_finding import WHAT_NEXT, said_of_dead_letters
 from streams import topics
 from streams.clock import now_us
 from streams.errors import ListenbackError
@@ -57,6 +58,8 @@ def findings(flags: Mapping[str, object]) -> Iterator[Finding]:
     yield _careful("data dir", _data_dir, settings)
     yield _careful("clock", _clock, settings)
     yield _careful("warehouse", _warehouse, settings)
+    if settings.warehouse_file.exists():
+        yield _careful("dlq", _dead_letters, settings)
 
 
 def _careful(check: str, look: Callable[[Settings], Finding], settings: Settings) -> Finding:
@@ -153,6 +156,13 @@ def _clock(settings: Settings) -> Finding:
             "Start a time service; events from the future are refused.",
         )
     return Finding("clock", "ok", f"within {CLOCK_APART_MAX_S:.0f} s of the file system's")
+
+
+def _dead_letters(settings: Settings) -> Finding:
+    """How much was refused lately, and whether more than is kept."""
+    with open_readable(settings.warehouse_file) as con:
+        is_well, says = said_of_dead_letters(con)
+    return Finding("dlq", "ok", says) if is_well else Finding("dlq", "warn", says, WHAT_NEXT)
 
 
 def _warehouse(settings: Settings) -> Finding:

@@ -52,13 +52,15 @@ class Records:
     """Equal-length columns, one element a message; topic is without prefix.
 
     record_times_ms: the time that the log will say, milliseconds UTC. headers: all or none.
+    partitions: where each goes; empty: where Kafka's partitioner sends its key.
     """
 
     topic: str
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
     record_times_ms: Sequence[int]
-    headers: Sequence[Sequence[tuple[str, bytes]]] = ()
+    headers: Sequence[Sequence[tuple[str, bytes | None]]] = ()
+    partitions: Sequence[int] = ()
 
     def __len__(self) -> int:
         """How many messages."""
@@ -96,7 +98,9 @@ class BulkProducer:
         """
         self._raise_if_lost()
         topic = self._settings.topic(records.topic)
-        homes = partitions_of(records.keys, self._partitions_n[topic])
+        homes = np.array(records.partitions, dtype=np.int64)
+        if not records.partitions:
+            homes = partitions_of(records.keys, self._partitions_n[topic])
         in_home_order = np.argsort(homes, kind="stable")
         homes_in_use, starts = np.unique(homes[in_home_order], return_index=True)
         for home, rows in zip(homes_in_use, np.split(in_home_order, starts[1:]), strict=False):

@@ -30,8 +30,8 @@ def doctor(
     """Find what is wrong here and what to do about it.
 
     Looks at the packages, the settings, the broker, the topics, the lag, the
-    data dir, the clock and the warehouse. Changes nothing. Ends with 1 if
-    something fails; a warning alone ends with 0.
+    data dir, the clock, the warehouse and its dead letters. Changes nothing. Ends
+    with 1 if something fails; a warning alone ends with 0.
 
     Examples:
       listenback doctor
