@@ -58,6 +58,10 @@ COMMANDS = MappingProxyType(
             "listenback.commands.nightly:nightly",
             "Make the night's report, keep what it was made from, tell those who wait.",
         ),
+        "plan": Entry(
+            "listenback.commands.plan:plan",
+            "Say how many units a decision needs, what effect they see, or with what power.",
+        ),
         "publish": Entry(
             "listenback.commands.publish:publish",
             "Merge what all workers published into one warehouse.duckdb.",
