@@ -86,6 +86,10 @@ COMMANDS = MappingProxyType(
             "listenback.commands.schema:app",
             "Write the contracts in the forms that other tools read.",
         ),
+        "serve": Entry(
+            "listenback.commands.serve:serve",
+            "Show live windows, balance, verdicts over the nights, judges, dead letters.",
+        ),
         "simulate": Entry(
             "listenback.commands.simulate:simulate", "Make events whose truth is known."
         ),

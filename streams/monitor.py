@@ -154,10 +154,10 @@ class Monitor:
         pages.router.add_get("/metrics", self._metrics)
         pages.router.add_get("/healthz", self._healthz)
         pages.router.add_get("/readyz", self._readyz)
-        runner = web.AppRunner(pages, access_log=None)
+        runner = web.AppRunner(pages, access_log=None, shutdown_timeout=CLOSE_WAIT_MAX_S)
         await runner.setup()
         host = self._settings.monitor_host
-        site = web.TCPSite(runner, host, port, shutdown_timeout=CLOSE_WAIT_MAX_S)
+        site = web.TCPSite(runner, host, port)
         try:
             await site.start()
             await asyncio.Event().wait()

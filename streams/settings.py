@@ -121,6 +121,9 @@ class Settings(BaseModel):
     webhook_url: SecretStr | None = Field(
         None, description="Where a night's message is posted; environment only"
     )
+    serve_token: SecretStr | None = Field(
+        None, description="What readers of `serve` must bring; environment only"
+    )
     monitor_port: int | None = Field(
         None, ge=1, le=65_535, description="Port of /metrics, /healthz and /readyz; none: no server"
     )
@@ -196,7 +199,7 @@ class Settings(BaseModel):
         )
 
 
-SECRETS = frozenset({"sasl_password", "user_key_secret", "webhook_url"})
+SECRETS = frozenset({"sasl_password", "user_key_secret", "webhook_url", "serve_token"})
 PATHS = frozenset({"data_dir", "ssl_cafile", "ssl_certfile", "ssl_keyfile"})
 
 

@@ -1,0 +1,35 @@
+"""How the live page says times and states."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+MARKS = {
+    "ship": "\N{CHECK MARK}",
+    "do not ship": "\N{MULTIPLICATION X}",
+    "iterate": "\N{ANTICLOCKWISE OPEN CIRCLE ARROW}",
+    "keep running": "\N{HORIZONTAL ELLIPSIS}",
+    "not enough data": "?",
+    "invalid": "!",
+}
+"""A sign beside the word: colour is never the only one."""
+STALE_S = 300.0
+"""A warehouse older than this gets a warning; workers publish every few seconds."""
+
+
+def time_of(us: int | None) -> str:
+    """Microseconds UTC as `2026-11-21 23:44:42 UTC`; a dash for none."""
+    if us is None:
+        return "\N{EM DASH}"
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=us)
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def age_s(us: int | None, now_us: int) -> float | None:
+    """Seconds since a moment, not below 0."""
+    return None if us is None else max(0.0, (now_us - us) / 1e6)
+
+
+def mark(state: str) -> str:
+    """The sign of a verdict."""
+    return MARKS.get(state, "?")
