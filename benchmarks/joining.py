@@ -1,0 +1,124 @@
+"""The joining side: from messages to committed rows, without a broker and with one."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.logs import SHARDS_N, broker_settings, live_batches
+from benchmarks.traffic import Traffic
+from benchmarks.watched import Watched
+from streams.pipeline import Pipeline
+from streams.settings import Settings
+from streams.warehouse.connect import first_row, open_readable
+from streams.worker import WorkerOptions, run_worker
+
+if TYPE_CHECKING:
+    from streams.events.batch import Batch
+
+UNTIL_IDLE = WorkerOptions(until_idle_s=0.5)
+SESSION_TIMEOUT_S = 1.0
+"""The embedded broker waits half of it before a new group begins."""
+FACTS = ("exposure", "listen", "feedback", "judge_score", "human_label")
+
+
+def flush_rate(
+    traffic: dict[str, Any], folder: str, base: str, given: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Decode, dedupe, join, windows, one transaction a flush: no broker, no publishing.
+
+    Args:
+        traffic: fields of Traffic.
+        folder: an empty or absent folder.
+        base: a file with the history, which is copied; empty for none.
+        given: settings other than the defaults.
+    """
+    settings = Settings(data_dir=Path(folder), **(given or {}))
+    start_from(base, settings)
+    found, held = live_batches(Traffic(**traffic))
+    pipeline = Pipeline(settings)
+    pipeline.assign(frozenset(range(SHARDS_N)))
+    started_s = time.perf_counter()
+    flushes_ms = joined(pipeline, found, settings.flush_rows_max)
+    took_s = time.perf_counter() - started_s
+    pipeline.close()
+    return {
+        "rows_n": held["read_n"],
+        "took_s": took_s,
+        "rate": held["read_n"] / took_s,
+        "flushes_ms": flushes_ms,
+    }
+
+
+def joined(pipeline: Pipeline, found: list[Batch], rows_max: int) -> list[float]:
+    """Add all and flush as a worker would; how long each flush took, ms."""
+    flushes_ms = []
+    for batch in found:
+        pipeline.add(batch)
+        if pipeline.rows_buffered() >= rows_max:
+            flushes_ms.append(pipeline.flush().took_ms)
+    if pipeline.rows_buffered():
+        flushes_ms.append(pipeline.flush().took_ms)
+    return flushes_ms
+
+
+def worker_rate(  # noqa: PLR0913 - one run of a worker has so many parts
+    bootstrap: str,
+    name: str,
+    group: str,
+    folder: str,
+    base: str,
+    given: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The whole worker: consumer group, fetch, decode, join, commit, publish.
+
+    The time runs from the assignment of the shards to the end of the last commit.
+    """
+    settings = broker_settings(
+        bootstrap, name, data_dir=Path(folder), session_timeout_s=SESSION_TIMEOUT_S
+    ).model_copy(update={"group": group, **(given or {})})
+    start_from(base, settings)
+    watched = Watched(Pipeline(settings))
+    report = run_worker(settings, watched, UNTIL_IDLE)
+    watched.close()
+    times = watched.times
+    took_s = times.commits[-1][0] - times.assigned_s
+    return {
+        **accounts(settings),
+        "rows_n": report.progress.read_n,
+        "took_s": took_s,
+        "rate": report.progress.read_n / took_s,
+        "flushes_n": len(times.commits),
+        "published_n": len(times.publishes),
+    }
+
+
+def accounts(settings: Settings) -> dict[str, Any]:
+    """What the published warehouse says became of the messages, and of the events themselves."""
+    con = open_readable(settings.warehouse_file)
+    try:
+        books = first_row(
+            con,
+            "SELECT sum(read_n)::BIGINT, sum(accepted_n)::BIGINT, sum(duplicate_n)::BIGINT, "
+            "sum(dead_lettered_n)::BIGINT, bool_and(is_balanced) FROM pipeline_health",
+        )
+        facts = [
+            first_row(con, f"SELECT count(*), count(DISTINCT (source, event_id)) FROM {table}")
+            for table in FACTS
+        ]
+    finally:
+        con.close()
+    assert books is not None
+    names = ("read_n", "accepted_n", "duplicate_n", "dead_lettered_n", "is_balanced")
+    rows_n = sum(row[0] for row in facts if row)
+    distinct_n = sum(row[1] for row in facts if row)
+    return {**dict(zip(names, books, strict=True)), "facts_n": rows_n, "distinct_n": distinct_n}
+
+
+def start_from(base: str, settings: Settings) -> None:
+    """Let the worker find its file as it was left after the history."""
+    if base:
+        settings.worker_file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(base, settings.worker_file)
