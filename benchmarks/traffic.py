@@ -24,7 +24,16 @@ from streams.events.topics import Topic
 from streams.simulate import ids, wire
 from streams.simulate.delivery import Delivery, deliver, event_times
 from streams.simulate.names import Names
-from streams.simulate.plan import DAY_MS, HOUR_MS, MIXES, Plan
+from streams.simulate.plan import (
+    DAY_MS,
+    DEFAULT_END_MS,
+    EXPERIMENTS,
+    HOUR_MS,
+    MIXES,
+    Experiment,
+    Plan,
+    Variant,
+)
 from streams.simulate.simulation import Simulation
 from streams.simulate.world import World, create
 
@@ -51,13 +60,20 @@ TOPICS = tuple(Topic)
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What to make. rate: events per second of event time. open_n: generations exposed before."""
+    """What to make.
+
+    rate: events per second of event time. open_n: generations exposed before. start_ms: when the
+    slice begins, 0 for the simulator's own end. arms_n: variants of the first experiment, 0 for
+    the simulator's three.
+    """
 
     events_n: int
     open_n: int
     seed: int = 1
     rate: int = 100_000
     listeners_n: int = 2_000_000
+    start_ms: int = 0
+    arms_n: int = 0
 
     @property
     def slice_ms(self) -> int:
@@ -74,12 +90,15 @@ class Live:
     def __init__(self, traffic: Traffic) -> None:
         """Draw it; equal traffic gives equal bytes."""
         self.traffic = traffic
+        start_ms = traffic.start_ms or DEFAULT_END_MS - traffic.slice_ms
         self._plan = Plan(
             seed=traffic.seed,
             events_n=traffic.events_n,
+            end_ms=start_ms + traffic.slice_ms,
             pre_days=0,
             test_days=1,
             mix=MIXES["bench"],
+            experiments=_experiments(traffic.arms_n),
         )
         self._rng = ids.generator(traffic.seed, "bench")
         self.start_ms = self._plan.end_ms - traffic.slice_ms
@@ -243,6 +262,14 @@ class Live:
         time_ms = self.start_ms + (one.time_ms - self.start_ms) % length_ms
         order = np.argsort(time_ms, kind="stable")
         return replace(one, row=one.row[order], time_ms=time_ms[order], resent=one.resent[order])
+
+
+def _experiments(arms_n: int) -> tuple[Experiment, ...]:
+    """Those of the simulator, the first with so many arms alike."""
+    if not arms_n:
+        return EXPERIMENTS
+    arms = tuple(Variant(f"arm-{n}", 1 / arms_n) for n in range(arms_n))
+    return (replace(EXPERIMENTS[0], variants=arms), *EXPERIMENTS[1:])
 
 
 def _first(exposures: Exposures, rows_n: int) -> Exposures:

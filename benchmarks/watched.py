@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.events.topics import JOINED_TOPICS
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Times:
-    """Seconds of one clock. commits: (end, messages); publishes: end."""
+    """Seconds of one clock. commits: (end, messages, resident MiB then); publishes: end."""
 
     assigned_s: float = 0.0
     first_add_s: float = 0.0
     last_add_s: float = 0.0
-    commits: list[tuple[float, int]] = field(default_factory=list)
+    commits: list[tuple[float, int, float]] = field(default_factory=list)
     publishes: list[float] = field(default_factory=list)
 
 
@@ -53,7 +54,7 @@ class Watched:
     def flush(self) -> Flushed:
         """Pass on; committed when it returns."""
         flushed = self._sink.flush()
-        self.times.commits.append((time.perf_counter(), flushed.read_n))
+        self.times.commits.append((time.perf_counter(), flushed.read_n, resident_mib()))
         return flushed
 
     def publish_if_due(self) -> bool:
@@ -130,6 +131,10 @@ class CountingSink:
         """Nothing is open."""
 
 
-def as_dict(times: Times) -> dict[str, object]:
-    """For JSON."""
-    return dataclasses.asdict(times)
+def resident_mib() -> float:
+    """Memory that this process has now; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)

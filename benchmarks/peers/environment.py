@@ -38,9 +38,7 @@ def python_of(peer: Peer) -> Path:
         with tempfile.TemporaryDirectory() as folder:
             pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             for command in ([sys.executable, "-m", "venv", home], [*pip, *peer.requirements]):
-                status, _, said = run(
-                    command, folder=Path(folder), wait_max_s=INSTALL_WAIT_MAX_S
-                )
+                status, _, said = run(command, folder=Path(folder), wait_max_s=INSTALL_WAIT_MAX_S)
                 if status:
                     shutil.rmtree(home, ignore_errors=True)
                     raise FailedError(f"cannot be installed here: {said[-300:]}")

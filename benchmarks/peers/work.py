@@ -1,6 +1,6 @@
 """The work itself for engines that handle one event at a time: plain Python, standard library.
 
-What listenback does, written the way one writes it per event: drop what was seen, join activity with
+What listenback does, written as one writes it per event: drop what was seen, join activity with
 exposures on (generation, listener), keep the latest score per judge epoch, and move the windows of
 three sizes on both bases and the days of units. A late exposure moves what waited for it. It keeps
 8 sums where listenback keeps 50, checks 4 fields where listenback checks all, and writes no dead
@@ -133,9 +133,7 @@ def _attributed(met: list[str], exposed_us: int, at_us: int, sums: list[int]) ->
 
 
 def _windows(basis: str, met: list[str], at_us: int, sums: list[int]) -> Moves:
-    return [
-        (f"{basis}|{size}|{at_us // size * size}|{met[0]}|{met[1]}", sums) for size in SIZES_US
-    ]
+    return [(f"{basis}|{size}|{at_us // size * size}|{met[0]}|{met[1]}", sums) for size in SIZES_US]
 
 
 def _day(met: list[str], at_us: int, sums: list[int]) -> Moves:

@@ -1,0 +1,114 @@
+"""Latency at a steady rate: from a record's own time to its commit, and to its publishing."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.joining import Run, start_from
+from benchmarks.logs import broker_settings
+from benchmarks.traffic import Live, Traffic
+from benchmarks.watched import Watched
+from streams.kafka_writer import KafkaWriter
+from streams.pipeline import Pipeline
+from streams.topics import create_topics
+from streams.worker import WorkerOptions, run_worker
+
+if TYPE_CHECKING:
+    from streams.events.batch import Batch
+    from streams.sink import Flushed
+
+TICK_S = 0.02
+PREPARE_S = 8.0
+PREPARED_PER_S = 40_000
+"""Messages simulated and encoded per second, on a slow day."""
+
+
+def send_paced(bootstrap: str, name: str, traffic: dict[str, Any]) -> dict[str, Any]:
+    """Send each record at its own time, the slice beginning a little after now."""
+    wish = Traffic(**traffic)
+    starts_s = time.time() + PREPARE_S + wish.events_n / PREPARED_PER_S
+    live = Live(Traffic(**traffic, start_ms=int(starts_s * 1_000)))
+    parts = [
+        (topic, rows.with_columns(tick=rows["timestamp_ms"] // int(TICK_S * 1_000)))
+        for topic, rows in live.simulation.records()
+    ]
+    ticks = sorted(
+        (
+            (int(part["tick"][0]), topic, part.drop("tick"))
+            for topic, rows in parts
+            for part in rows.partition_by("tick", maintain_order=True)
+        ),
+        key=lambda one: one[0],
+    )
+    behind_s = 0.0
+    settings = broker_settings(bootstrap, name)
+    create_topics(settings)
+    with KafkaWriter(settings) as writer:
+        for tick, topic, rows in ticks:
+            wait_s = (tick + 1) * TICK_S - time.time()
+            behind_s = max(behind_s, -wait_s)
+            time.sleep(max(0.0, wait_s))
+            writer.write(topic, rows)
+    return {"rows_n": live.simulation.records_n, "behind_s": behind_s}
+
+
+class Timed(Watched):
+    """Notes how old each message was when it was committed, and when it was published."""
+
+    def __init__(self, sink: Pipeline) -> None:
+        """Watch this one."""
+        super().__init__(sink)
+        self._added: list[list[int]] = []
+        self._committed: list[np.ndarray] = []
+        self.to_commit_s: list[np.ndarray] = []
+        self.to_publish_s: list[np.ndarray] = []
+
+    def add(self, batch: Batch) -> None:
+        """Keep the times of the records."""
+        self._added.append(list(batch.record_times_ms))
+        super().add(batch)
+
+    def flush(self) -> Flushed:
+        """All that was added is committed now."""
+        flushed = super().flush()
+        if self._added:
+            sent_s = np.concatenate([np.asarray(part) for part in self._added]) / 1_000
+            self._added = []
+            self.to_commit_s.append(time.time() - sent_s)
+            self._committed.append(sent_s)
+        return flushed
+
+    def publish_if_due(self) -> bool:
+        """All that was committed can be read now."""
+        is_published = super().publish_if_due()
+        if is_published and self._committed:
+            self.to_publish_s += [time.time() - sent_s for sent_s in self._committed]
+            self._committed = []
+        return is_published
+
+
+def latencies(wait_s: float, **run: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of Run
+    """Run a worker while another process sends at a steady rate; percentiles in seconds."""
+    settings = Run(**run).settings
+    start_from(run["base"], settings)
+    timed = Timed(Pipeline(settings))
+    report = run_worker(settings, timed, WorkerOptions(until_idle_s=wait_s))
+    timed.close()
+    return {
+        "rows_n": report.progress.read_n,
+        "to_commit_s": percentiles(timed.to_commit_s),
+        "to_publish_s": percentiles(timed.to_publish_s),
+        "published_n": len(timed.times.publishes),
+    }
+
+
+def percentiles(parts: list[np.ndarray]) -> dict[str, float]:
+    """Of all messages; nothing where there are none."""
+    if not parts:
+        return {}
+    values = np.concatenate(parts)
+    p50, p90, p99 = np.quantile(values, [0.5, 0.9, 0.99])
+    return {"p50": p50, "p90": p90, "p99": p99, "max": float(values.max()), "n": len(values)}

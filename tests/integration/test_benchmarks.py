@@ -1,0 +1,97 @@
+"""The bench measures every row, and what went through it is what was sent."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from benchmarks import budgets, child, report
+from benchmarks.__main__ import SECTIONS, main
+from streams.broker import broker_binary
+from streams.errors import ConfigError
+
+pytestmark = pytest.mark.integration
+ELSEWHERE = {"peers", "demo_time"}
+"""Other engines would be installed first; the demo has tests of its own."""
+NEED_THEM = {"of_faust", "tea-tasting", "spotify-confidence", "demo"}
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    try:
+        broker_binary()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("bench")
+    out = folder / "result.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.setenv("LISTENBACK_BENCH_INLINE", "1")
+        sections = ",".join(name for name in SECTIONS if name not in ELSEWHERE)
+        main(["--size", "tiny", "--out", str(out), "--only", sections])
+    return json.loads(out.read_text())
+
+
+@pytest.mark.timeout(900)
+def test_every_section_is_measured(result):
+    failed = {name: one for name, one in result["raw"].items() if "failed" in one}
+    assert failed == {}
+    assert set(result["raw"]) >= set(SECTIONS) - ELSEWHERE
+
+
+def test_every_budget_has_a_finite_number_or_says_that_it_was_left_out(result):
+    rows = {row.key: row for row in budgets.rows(result)}
+    numbers = {key: row.value for key, row in rows.items() if key not in NEED_THEM}
+    assert {key for key, value in numbers.items() if value is None or not math.isfinite(value)} == (
+        set()
+    )
+    assert {rows[key].why for key in NEED_THEM} == {"left out of this run"}
+
+
+def test_nothing_is_lost_and_nothing_is_doubled(result):
+    log, open_n = result["raw"]["main"]["log"], result["raw"]["main"]["traffic"]["open_n"]
+    for run in result["raw"]["main"]["rounds"]["worker"]:
+        accounts = run["accounts"]
+        names = ("read_n", "accepted_n", "duplicate_n", "dead_lettered_n")
+        assert {name: accounts[name] for name in names} == {name: log[name] for name in names}
+        assert accounts["facts_n"] == accounts["distinct_n"] == log["accepted_n"] + open_n
+        assert accounts["is_balanced"]
+
+
+def test_the_log_has_the_mix_that_the_budgets_are_for(result):
+    log = result["raw"]["main"]["log"]
+    assert log["duplicate_n"] / log["accepted_n"] == pytest.approx(0.01, abs=0.005)
+    assert log["late_n"] / log["accepted_n"] == pytest.approx(0.05, abs=0.01)
+    assert 0 < log["dead_lettered_n"] < 0.003 * log["read_n"]
+    assert log["value_bytes"] / log["read_n"] == pytest.approx(550, abs=100)
+
+
+def test_both_workers_together_read_the_whole_log(result):
+    log_n = result["raw"]["shards"][0]["rows_n"]
+    assert [sum(run["rows_n"] for run in one["runs"]) for one in result["raw"]["workers"]] == [
+        log_n,
+        log_n,
+    ]
+
+
+def test_the_result_says_what_it_was_measured_on(result):
+    assert {"commit", "cores_n", "versions", "python", "memory_mib"} <= set(result["machine"])
+    assert result["size"]["name"] == "tiny"
+
+
+def test_the_page_and_the_terminal_show_every_budget(result):
+    for shown in (report.as_text(result), report.as_markdown(result)):
+        assert [row.what for row in budgets.rows(result) if row.what not in shown] == []
+
+
+def test_a_measurement_in_a_child_gives_its_result_and_its_peak_memory():
+    found = child.measured("benchmarks.nightly:looks")
+    assert found["comparisons_n"] == 30
+    assert found["peak_mib"] > 10
+
+
+def test_a_measurement_that_fails_is_a_reason():
+    with pytest.raises(child.FailedError, match=r"users\.duckdb"):
+        child.measured("benchmarks.nightly:night", folder="there-is-none")
