@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import uuid
@@ -33,6 +34,7 @@ ENVELOPE_VALUE_BYTES_MAX = 500_000
 PASS_BYTES_MAX = 32_000_000
 """Raw bytes taken from the table at once."""
 
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - UTC; what is written ends with Z
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:listenback:dead-letter")
 REDRIVEN = {
     "redrive_of": pl.String(),
@@ -145,8 +147,14 @@ def waiting(con: DuckDBPyConnection, limit: int, settings: Settings) -> list[Dea
             "pass_max": PASS_BYTES_MAX,
         },
     ).pl()
+    reader = {
+        "consumer_group": settings.group,
+        "worker_id": settings.worker_id,
+        "app_version": version("listenback"),
+        "config_hash": settings.config_hash,
+    }
     return [
-        DeadLetter(row["dlq_id"], row["topic"], row["key"], envelope(row, settings))
+        DeadLetter(row["dlq_id"], row["topic"], row["key"], envelope(row, reader))
         for row in rows.iter_rows(named=True)
     ]
 
@@ -160,8 +168,10 @@ def mark_forwarded(con: DuckDBPyConnection, dlq_ids: Sequence[str]) -> None:
         )
 
 
-def envelope(row: Mapping[str, Any], settings: Settings) -> bytes:
+def envelope(row: Mapping[str, Any], reader: Mapping[str, str]) -> bytes:
     """The dead letter envelope of the contract as JSON; the raw bytes travel as base64.
+
+    reader: who refused it.
 
     When it failed is said by the log's time, so that a replay says the same.
     """
@@ -177,10 +187,7 @@ def envelope(row: Mapping[str, Any], settings: Settings) -> bytes:
             "value_b64": base64_of(row["value"]),
             "value_bytes_n": row["value_bytes_n"],
             "headers": json.loads(row["headers"] or "[]"),
-            "consumer_group": settings.group,
-            "worker_id": settings.worker_id,
-            "app_version": version("listenback"),
-            "config_hash": settings.config_hash,
+            **reader,
             "error_class": row["error_class"],
             "error_type": row["error_type"],
             "error_message": row["error_message"],
@@ -197,5 +204,5 @@ def envelope(row: Mapping[str, Any], settings: Settings) -> bytes:
 
 def rfc3339(time_us: int) -> str:
     """The moment in UTC, to the microsecond."""
-    moment = pl.Series([time_us]).cast(pl.Datetime("us", "UTC"))
-    return str(moment.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")[0])
+    moment = EPOCH + dt.timedelta(microseconds=time_us)
+    return moment.isoformat(timespec="microseconds") + "Z"
