@@ -28,8 +28,8 @@ COUNTED = (
 ADVICE = MappingProxyType(
     {
         ErrorClass.DECODE: "No JSON object is in these bytes, so sending them again changes "
-        "nothing. Find the producer (headers, key), then discard. Too large or nested too deep: "
-        "message_bytes_max, then redrive.",
+        "nothing. Find the producer (headers, key), then discard. Too large: a larger "
+        "message_bytes_max is a new rule; replay into a new file under it.",
         ErrorClass.SCHEMA: "The field breaks its contract (docs/data-model.md). Put the producer "
         "right and let it send the event anew under the same event_id; discard this one. If a "
         "newer listenback takes it: upgrade, then redrive.",

@@ -25,6 +25,8 @@ def rules_of(settings: Settings) -> dict[str, Any]:
         "horizon_us": settings.horizon_days * DAY_US,
         "future_max_us": settings.future_max_s * SECOND_US,
         "message_bytes_max": settings.message_bytes_max,
+        "dead_letter_rows_max": settings.dead_letter_rows_max,
+        "dead_letter_bytes_max": settings.dead_letter_bytes_max,
     }
 
 

@@ -8,7 +8,7 @@ from streams.warehouse.layout import TABLES
 RULES_TABLE = """
 CREATE TABLE rules (
     window_sizes_s INTEGER[], out_of_orderness_us BIGINT, horizon_us BIGINT, future_max_us BIGINT,
-    message_bytes_max BIGINT
+    message_bytes_max BIGINT, dead_letter_rows_max BIGINT, dead_letter_bytes_max BIGINT
 );
 COMMENT ON TABLE rules IS 'the settings that shape the rows of this file: one row';
 COMMENT ON COLUMN rules.window_sizes_s IS 'sizes of the tumbling windows, seconds';
@@ -16,6 +16,8 @@ COMMENT ON COLUMN rules.out_of_orderness_us IS 'distance of the watermark, micro
 COMMENT ON COLUMN rules.horizon_us IS 'how late an event may come, microseconds';
 COMMENT ON COLUMN rules.future_max_us IS 'how far an event may lie after its record, microseconds';
 COMMENT ON COLUMN rules.message_bytes_max IS 'larger messages are dead letters';
+COMMENT ON COLUMN rules.dead_letter_rows_max IS 'dead letters of a kind and block with a row';
+COMMENT ON COLUMN rules.dead_letter_bytes_max IS 'raw bytes of dead letters kept of a block';
 """
 
 MATURE = """

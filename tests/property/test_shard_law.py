@@ -142,7 +142,7 @@ def con(tmp_path_factory):
     path = tmp_path_factory.mktemp("law") / "law.duckdb"
     con = open_writable(path, memory="500MB", threads_n=1)
     migrate(con, str(path))
-    con.execute("INSERT INTO rules VALUES ([60, 3600, 86400], 60000000, 2592000000000, 0, 0)")
+    con.execute("INSERT INTO rules VALUES ([60, 3600, 86400], 60000000, 2592000000000, 0, 0, 0, 0)")
     yield con
     con.close()
 

@@ -35,7 +35,7 @@ class Published:
         self.path = path
         self._con = open_writable(path, memory="500MB", threads_n=1)
         migrate(self._con, str(path))
-        self._con.execute("INSERT INTO rules VALUES ([86400], 0, ?, 0, 0)", [30 * DAY_US])
+        self._con.execute("INSERT INTO rules VALUES ([86400], 0, ?, 0, 0, 0, 0)", [30 * DAY_US])
 
     def insert(self, table: str, rows: Iterable[Mapping[str, Any]] | pl.DataFrame) -> None:
         """Rows by column name; what is not named is null, sums are 0, the shard is 0."""
