@@ -96,6 +96,10 @@ COMMANDS = MappingProxyType(
         "topics": Entry(
             "listenback.commands.topics:app", "Create the topics, list them, check them."
         ),
+        "trust": Entry(
+            "listenback.commands.trust:trust",
+            "Say of each judge what it may be used for, and why.",
+        ),
         "version": Entry("listenback.commands.version:version", "Print the versions in use."),
         "worker": Entry(
             "listenback.commands.worker:worker",

@@ -83,8 +83,8 @@ def decided(
 def accuracy(pairs: Decided, *, alpha: float, name: str = "pairwise agreement") -> Figure:
     """Share of pairs decided by both that were decided alike; p of a coin's half.
 
-    Wilson's interval and the exact binomial p where pairs are independent, else a Hajek mean over
-    clusters with a t interval.
+    Wilson's interval and the exact binomial p where pairs are independent, else a Hajek mean with
+    a jackknife over clusters.
     """
     kept = pairs.only(pairs.both)
     n = len(kept.human)
@@ -100,8 +100,13 @@ def accuracy(pairs: Decided, *, alpha: float, name: str = "pairwise agreement") 
             level=1 - alpha,
             p=p,
         )
-    interval = hajek_interval(agreed, kept.weight, kept.cluster, alpha=alpha)
-    return of_interval(name, interval, unit="clusters of pairs")
+    how = How(alpha, "logit", "clusters of pairs")
+
+    def mean(weight: FloatArray) -> float:
+        total = float(np.sum(weight))
+        return float(np.sum(weight * agreed)) / total if total > 0 else float("nan")
+
+    return jackknifed(name, mean, kept.weight, kept.cluster, how)
 
 
 def by_margin(pairs: Decided, edges: Sequence[float], *, alpha: float) -> tuple[Figure, ...]:
