@@ -27,6 +27,8 @@ const CONFIG = { displayModeBar: false, responsive: true, staticPlot: false };
 function drawWindows(windows) {
   const place = document.getElementById("chart-windows");
   if (!place) return;
+  place.hidden = windows.length === 0;
+  if (place.hidden) return;
   const times = windows.map((one) => new Date(one.start_us / 1000).toISOString());
   const line = (name, key, tone, dash) => ({
     name, x: times, y: windows.map((one) => one[key]), mode: "lines",
@@ -36,7 +38,7 @@ function drawWindows(windows) {
     line("plays", "starts_n", "accent", "solid"),
     line("exposures", "exposures_n", "soft", "dot"),
     line("early skips", "early_skips_n", "second", "dash"),
-  ], layout(windows.length ? `Per window of ${windows[0].size_s} s, UTC` : "No window yet"), CONFIG);
+  ], layout(`Per window of ${windows[0].size_s} s, UTC`), CONFIG);
 }
 
 function series(nights) {
