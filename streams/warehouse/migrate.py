@@ -6,6 +6,8 @@ import importlib.resources
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from streams.clock import now_us
 from streams.errors import IntegrityError
 from streams.warehouse.connect import first_row, transaction
@@ -47,14 +49,10 @@ def migrations() -> list[Migration]:
 
 def version_of(con: DuckDBPyConnection) -> int:
     """The schema version of the open file; 0 for a file without history."""
-    exists = first_row(
-        con,
-        "SELECT count(*) FROM duckdb_tables() "
-        "WHERE table_name = 'schema_history' AND database_name = current_database()",
-    )
-    if exists is None or not exists[0]:
+    try:
+        row = first_row(con, "SELECT coalesce(max(version), 0) FROM schema_history")
+    except duckdb.CatalogException:  # asking the catalogue first costs several ms an open
         return 0
-    row = first_row(con, "SELECT coalesce(max(version), 0) FROM schema_history")
     assert row is not None
     return int(row[0])
 

@@ -31,11 +31,23 @@ def _sums(table: str) -> str:
     return ",\n    ".join(f"sum({name})::BIGINT AS {name}" for name in TABLES[table].counted)
 
 
+IDLE_TIMEOUT_S = 600
+"""A shard is idle when half of the shards at least hold records newer by this. It is told by the
+log's times, never by a clock, and moves what readers are told of freshness, never a sum. Half of
+them, so that one producer with a wild clock does not make all others look idle."""
+IDLE = f"""
+CREATE VIEW idle_shard AS
+WITH newest AS (
+    SELECT shard, max(record_time_us_max) AS newest_us FROM topic_shard GROUP BY shard
+)
+SELECT shard FROM newest
+WHERE newest_us < (SELECT -quantile_disc(-newest_us, 0.5) FROM newest) - {IDLE_TIMEOUT_S}000000;
+"""
 WATERMARK = """
 CREATE VIEW watermark AS
 SELECT coalesce(min(event_time_us_max), 0) - (SELECT out_of_orderness_us FROM rules)
     AS watermark_us
-FROM shard_watermark;
+FROM shard_watermark ANTI JOIN idle_shard USING (shard);
 """
 WINDOW_AGGREGATE = f"""
 CREATE VIEW window_aggregate AS
@@ -73,7 +85,8 @@ SELECT t.topic, t.shard, t.next_offset, t.read_n, t.accepted_n, t.duplicate_n, t
     make_timestamp(t.record_time_us_max) AS newest_record_at,
     w.event_time_us_max - r.out_of_orderness_us AS watermark_us,
     make_timestamp(w.event_time_us_max - r.out_of_orderness_us) AS watermark_at,
-    coalesce(o.orphans_n, 0) AS orphans_n
+    coalesce(o.orphans_n, 0) AS orphans_n,
+    t.shard IN (SELECT shard FROM idle_shard) AS is_idle
 FROM topic_shard t CROSS JOIN rules r
 LEFT JOIN shard_watermark w USING (shard)
 LEFT JOIN (
@@ -86,7 +99,9 @@ LEFT JOIN (
 ) d ON d.topic = t.topic AND d.shard = t.shard;
 """
 VIEW_COMMENTS = {
-    "watermark": "how far the slowest shard has come in event time, less the out-of-orderness",
+    "idle_shard": "shards that get no records while others do: they do not hold the watermark",
+    "watermark": "how far the slowest shard that is not idle has come in event time, less the "
+    "out-of-orderness",
     "window_aggregate": "sums per tumbling window, over all shards; half-open [start, end), UTC",
     "window_judge_score": "judge scores of what was exposed per window, per evaluator epoch",
     "unit_day": "sums per experiment, variant, unit and UTC day; experiment '' is all a user did",
@@ -103,10 +118,12 @@ COLUMN_COMMENTS = {
     "is_balanced": "whether read = accepted + duplicate + dead-lettered",
     "flooded_n": "refused messages whose bytes are in the topic alone, beyond the flood's bounds",
     "newest_record_at": "newest message handled, by the log's time, UTC",
+    "is_idle": "nothing was written to this shard for so long that the watermark goes on without",
     "orphans_n": "generations of this shard that wait for their exposure",
 }
 WINDOW_IDS = ("size_s", "window_start", "window_end", "experiment_id", "variant_id", "surface")
 VIEW_COLUMNS: dict[str, tuple[str, ...]] = {
+    "idle_shard": ("shard",),
     "watermark": ("watermark_us",),
     "window_aggregate": (
         *("basis", *WINDOW_IDS, "attribution"),
@@ -124,14 +141,14 @@ VIEW_COLUMNS: dict[str, tuple[str, ...]] = {
         *("topic", "shard", "next_offset", "read_n", "accepted_n", "duplicate_n"),
         *("dead_lettered_n", "is_balanced", "flooded_n", "late_n", "unknown_enum_n"),
         "newest_record_at",
-        *("watermark_us", "watermark_at", "orphans_n"),
+        *("watermark_us", "watermark_at", "orphans_n", "is_idle"),
     ),
 }
 
 
 def ddl() -> str:
     """The rules table, the views and their comments."""
-    views = [WATERMARK, WINDOW_AGGREGATE, WINDOW_JUDGE_SCORE, UNIT_DAY, PIPELINE_HEALTH]
+    views = [IDLE, WATERMARK, WINDOW_AGGREGATE, WINDOW_JUDGE_SCORE, UNIT_DAY, PIPELINE_HEALTH]
     comments = [f"COMMENT ON VIEW {name} IS '{_q(text)}';" for name, text in VIEW_COMMENTS.items()]
     comments += [
         f"COMMENT ON COLUMN {view}.\"{column}\" IS '{_q(meaning(column))}';"

@@ -14,10 +14,18 @@ COMMENT ON COLUMN rules.dead_letter_rows_max IS 'dead letters of a kind and bloc
 COMMENT ON COLUMN rules.dead_letter_bytes_max IS 'raw bytes of dead letters kept of a block';
 
 
+CREATE VIEW idle_shard AS
+WITH newest AS (
+    SELECT shard, max(record_time_us_max) AS newest_us FROM topic_shard GROUP BY shard
+)
+SELECT shard FROM newest
+WHERE newest_us < (SELECT -quantile_disc(-newest_us, 0.5) FROM newest) - 600000000;
+
+
 CREATE VIEW watermark AS
 SELECT coalesce(min(event_time_us_max), 0) - (SELECT out_of_orderness_us FROM rules)
     AS watermark_us
-FROM shard_watermark;
+FROM shard_watermark ANTI JOIN idle_shard USING (shard);
 
 
 CREATE VIEW window_aggregate AS
@@ -158,7 +166,8 @@ SELECT t.topic, t.shard, t.next_offset, t.read_n, t.accepted_n, t.duplicate_n, t
     make_timestamp(t.record_time_us_max) AS newest_record_at,
     w.event_time_us_max - r.out_of_orderness_us AS watermark_us,
     make_timestamp(w.event_time_us_max - r.out_of_orderness_us) AS watermark_at,
-    coalesce(o.orphans_n, 0) AS orphans_n
+    coalesce(o.orphans_n, 0) AS orphans_n,
+    t.shard IN (SELECT shard FROM idle_shard) AS is_idle
 FROM topic_shard t CROSS JOIN rules r
 LEFT JOIN shard_watermark w USING (shard)
 LEFT JOIN (
@@ -170,11 +179,13 @@ LEFT JOIN (
     FROM dead_letter_count GROUP BY topic, shard
 ) d ON d.topic = t.topic AND d.shard = t.shard;
 
-COMMENT ON VIEW watermark IS 'how far the slowest shard has come in event time, less the out-of-orderness';
+COMMENT ON VIEW idle_shard IS 'shards that get no records while others do: they do not hold the watermark';
+COMMENT ON VIEW watermark IS 'how far the slowest shard that is not idle has come in event time, less the out-of-orderness';
 COMMENT ON VIEW window_aggregate IS 'sums per tumbling window, over all shards; half-open [start, end), UTC';
 COMMENT ON VIEW window_judge_score IS 'judge scores of what was exposed per window, per evaluator epoch';
 COMMENT ON VIEW unit_day IS 'sums per experiment, variant, unit and UTC day; experiment '''' is all a user did';
 COMMENT ON VIEW pipeline_health IS 'per topic and shard: read = accepted + duplicate + dead-lettered, offsets';
+COMMENT ON COLUMN idle_shard."shard" IS 'partition of the input topics this row comes from';
 COMMENT ON COLUMN watermark."watermark_us" IS 'largest event time less the out-of-orderness, microseconds UTC';
 COMMENT ON COLUMN window_aggregate."basis" IS 'exposure: all that happened to what was exposed in the window; activity: in it';
 COMMENT ON COLUMN window_aggregate."size_s" IS 'size of the window, seconds';
@@ -315,3 +326,4 @@ COMMENT ON COLUMN pipeline_health."newest_record_at" IS 'newest message handled,
 COMMENT ON COLUMN pipeline_health."watermark_us" IS 'largest event time less the out-of-orderness, microseconds UTC';
 COMMENT ON COLUMN pipeline_health."watermark_at" IS 'the watermark as a timestamp, UTC';
 COMMENT ON COLUMN pipeline_health."orphans_n" IS 'generations of this shard that wait for their exposure';
+COMMENT ON COLUMN pipeline_health."is_idle" IS 'nothing was written to this shard for so long that the watermark goes on without';

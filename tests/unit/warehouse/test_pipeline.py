@@ -328,3 +328,46 @@ def test_no_second_process_opens_a_worker_s_file_not_even_after_publishing(tmp_p
     assert "another process holds this file" in told
     worker.close()
     assert subprocess.run(second, capture_output=True, text=True, check=True).stdout == ""
+
+
+def books_of(pipeline, shard, *, record_s, event_s):
+    """A shard that has been read to these times, as a flush would leave it."""
+    pipeline._con.execute(
+        "INSERT INTO topic_shard BY NAME SELECT 'listens' AS topic, ? AS shard, 1 AS next_offset, "
+        "1 AS read_n, 1 AS accepted_n, 0 AS duplicate_n, 0 AS dead_lettered_n, 0 AS late_n, "
+        "0 AS unknown_enum_n, ?::BIGINT * 1000000 AS record_time_us_max",
+        [shard, record_s],
+    )
+    pipeline._con.execute(
+        "INSERT INTO shard_watermark VALUES (?, ?::BIGINT * 1000000)", [shard, event_s]
+    )
+
+
+def freshness(pipeline):
+    idle = pipeline._con.sql("SELECT shard FROM pipeline_health WHERE is_idle ORDER BY 1")
+    watermark = pipeline._con.sql("SELECT watermark_us // 1000000 FROM watermark").fetchall()
+    return [shard for (shard,) in idle.fetchall()], watermark[0][0]
+
+
+def test_a_shard_without_records_for_ten_minutes_does_not_hold_the_watermark(pipeline):
+    books_of(pipeline, 0, record_s=10_000, event_s=9_990)
+    books_of(pipeline, 1, record_s=9_400, event_s=9_390)
+    assert freshness(pipeline) == ([], 9_390 - 60)
+    books_of(pipeline, 2, record_s=9_399, event_s=5)
+    assert freshness(pipeline) == ([], 5 - 60), "half of three shards are not yet ahead"
+    books_of(pipeline, 3, record_s=10_000, event_s=9_980)
+    assert freshness(pipeline) == ([2], 9_390 - 60)
+
+
+def test_one_wild_clock_makes_no_other_shard_idle(pipeline):
+    for shard in (0, 1):
+        books_of(pipeline, shard, record_s=10_000, event_s=9_990)
+    books_of(pipeline, 2, record_s=4_000_000_000, event_s=4_000_000_000)
+    assert freshness(pipeline) == ([], 9_990 - 60)
+
+
+def test_late_events_are_no_idleness(pipeline):
+    for shard in (0, 1):
+        books_of(pipeline, shard, record_s=10_000, event_s=9_990)
+    books_of(pipeline, 2, record_s=10_000, event_s=1_000)
+    assert freshness(pipeline) == ([], 1_000 - 60)
