@@ -98,13 +98,7 @@ class Pipeline:
 
     def assign(self, shards: frozenset[int]) -> Mapping[TopicShard, int]:
         """Own these shards; where another worker's published copy is further, take that one."""
-        own = restore.progress(self._con)
-        files = set(self._settings.published_dir.glob(publish.WORKER_GLOB)) - {self._published}
-        copies = restore.most_advanced(files, skips_unusable=True)
-        for shard in sorted(shards - self._shards):
-            if shard in copies and copies[shard].progress > own.get(shard, 0):
-                restore.take_shards(self._con, copies[shard].path, [shard])
-                self._is_changed = True
+        self._gain(shards - self._shards)
         self._shards = shards
         self._buffer = _Buffer()
         stored = self._con.execute("SELECT topic, shard, next_offset FROM topic_shard").fetchall()
@@ -115,6 +109,18 @@ class Pipeline:
             for shard in shards
         }
         return dict(self._next)
+
+    def _gain(self, shards: frozenset[int]) -> None:
+        """Take over those of these shards that another worker has published further than we are."""
+        if not shards:
+            return
+        own = restore.progress(self._con)
+        files = set(self._settings.published_dir.glob(publish.WORKER_GLOB)) - {self._published}
+        copies = restore.most_advanced(files, skips_unusable=True)
+        for shard in sorted(shards):
+            if shard in copies and copies[shard].progress > own.get(shard, 0):
+                restore.take_shards(self._con, copies[shard].path, [shard])
+                self._is_changed = True
 
     def add(self, batch: Batch) -> None:
         """Take a batch into the buffer; what lies below the offsets of record is dropped."""

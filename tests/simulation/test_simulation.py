@@ -1,0 +1,149 @@
+"""The whole engine in one process, by seed: crashes between any two steps change nothing.
+
+A seed that fails: LISTENBACK_SIMULATION_SEEDS=137 python -m pytest tests/simulation
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+from support.oracle import differences
+from support.simulation import script
+from support.simulation.crash import SEAMS
+from support.simulation.world import World, check_prefix
+
+from streams import pipeline
+from streams.events.decode import decode_all
+from streams.pipeline import Pipeline
+from streams.settings import Settings
+from streams.warehouse.content import content_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from support.simulation.script import Log
+
+    from streams.warehouse.content import Content
+
+pytestmark = [
+    pytest.mark.simulation,
+    pytest.mark.timeout(1_800),
+    # A killed process closes no file; the next collection of garbage does, and warns of it.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+SEEDS_N = 1_000
+BLOCK_SEEDS = 50
+FAST_BLOCKS_N = 1
+SEEDS_PER_LOG = 10
+CRASHES_N = 2
+TRULY_DECODED_EVERY = 10
+"""One in so many seeds decodes; the others take what their log's first decoding gave."""
+NAMED = [int(n) for n in os.environ.get("LISTENBACK_SIMULATION_SEEDS", "").split(",") if n]
+BLOCKS = [
+    pytest.param(
+        range(start, start + BLOCK_SEEDS),
+        id=f"seeds-{start}-to-{start + BLOCK_SEEDS - 1}",
+        marks=() if start < FAST_BLOCKS_N * BLOCK_SEEDS else pytest.mark.faults,
+    )
+    for start in range(0, SEEDS_N, BLOCK_SEEDS)
+]
+RAM = Path("/dev/shm")
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Where files cost no disk, if there is such a place: kill -9 loses no page cache."""
+    is_ram = RAM.is_dir() and os.access(RAM, os.W_OK)
+    with tempfile.TemporaryDirectory(dir=RAM if is_ram else None) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def template(folder: Path) -> Path:
+    """A worker's file that has just been made."""
+    place = Settings(data_dir=folder / "template")
+    Pipeline(place).close()
+    return place.worker_file
+
+
+def bounds(log_seed: int) -> dict[str, Any]:
+    """Some logs are a flood to their workers: few dead letters are kept, all are counted."""
+    return {"dead_letter_rows_max": 2} if log_seed % 3 == 0 else {}
+
+
+@cache
+def clean(log_seed: int, template: Path, folder: Path) -> tuple[Log, Content, script.Decoder]:
+    """A log, and the content that one worker makes of it in one flush, equal to the oracle's."""
+    log = script.scripted(random.Random(f"log {log_seed}"))
+    place = Settings(data_dir=folder / f"clean-{log_seed}", **bounds(log_seed))
+    place.worker_file.parent.mkdir(parents=True)
+    shutil.copyfile(template, place.worker_file)
+    one = Pipeline(place)
+    one.assign(frozenset(script.SHARDS))
+    for where, records in log.items():
+        one.add(script.batch(records, where))
+    one.flush()
+    check_prefix(one._con, log, is_whole=True)
+    assert differences(one._con) == {}
+    content = content_of(one._con)
+    one.close()
+    return log, content, script.Decoder(log)
+
+
+def seams_of(seed: int) -> list[str]:
+    """Which crashes a seed gets: in turn, so that each seam has its share of any range."""
+    names = list(SEAMS)
+    return [names[(seed * CRASHES_N + n) % len(names)] for n in range(CRASHES_N)]
+
+
+def run(seed: int, template: Path, folder: Path) -> World:
+    log, expected, decoder = clean(seed // SEEDS_PER_LOG, template, folder)
+    home = folder / f"seed-{seed}"
+    world = World(seed, log, home, template, **bounds(seed // SEEDS_PER_LOG))
+    decode = decode_all if seed % TRULY_DECODED_EVERY == 0 else decoder
+    try:
+        with mock.patch.object(pipeline, "decode_all", decode):
+            found = world.run(seams_of(seed))
+        assert found.differences(expected) == ()
+        assert found.hash == expected.hash
+    except BaseException as error:
+        error.add_note(f"rerun: LISTENBACK_SIMULATION_SEEDS={seed} pytest tests/simulation")
+        raise
+    finally:
+        world.close()
+        shutil.rmtree(home)
+    return world
+
+
+def crashed_in(seeds: Iterable[int], template: Path, folder: Path) -> Counter[str]:
+    """Run the seeds; how often each seam was crashed in, zombies and torn WALs beside them."""
+    found: Counter[str] = Counter()
+    for seed in seeds:
+        world = run(seed, template, folder)
+        found += world.crashed + Counter({"zombie": world.zombies_n, "torn": world.torn_n})
+    return found
+
+
+if NAMED:
+
+    @pytest.mark.parametrize("seed", NAMED)
+    def test_a_named_seed(seed, template, folder):
+        world = run(seed, template, folder)
+        print(dict(world.crashed), world.torn_n)  # noqa: T201 - pytest -s shows it
+
+else:
+
+    @pytest.mark.parametrize("seeds", BLOCKS)
+    def test_crashes_between_any_two_steps_lose_double_and_change_nothing(seeds, template, folder):
+        reached = crashed_in(seeds, template, folder)
+        assert set(reached) == {*SEAMS, "zombie", "torn"}, "what was not crashed in is not tested"
