@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from analytics.catalog import Catalog, undeclared
 from analytics.experiments import Night, experiment_result
-from analytics.fold import UNIT_TABLE, fold_units, plan_fold
+from analytics.fold import UNIT_DAYS, UNIT_TABLE, fold_units, plan_fold
 from analytics.read import check_warehouse, data_day, seen_experiments
 from analytics.scores import judge_views, read_instruments, read_scores
 from streams.errors import ConfigError, IntegrityError, did_you_mean
@@ -75,7 +75,7 @@ def compare_arms(
     if as_of is None:
         raise ConfigError("the warehouse holds no events.", where=where)
     fold = plan_fold(_asked(catalog, pair.metrics).values())
-    fold_units(con, fold, as_of=as_of, source="unit_day")
+    fold_units(con, fold, as_of=as_of, source=UNIT_DAYS)
     seen = seen_experiments(con, UNIT_TABLE)
     plan = _plan(catalog, pair, seen)
     narrowed = Catalog(catalog.metrics, {plan.id: plan})

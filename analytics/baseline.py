@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytics.cells import Units, moments_of, read_cells
-from analytics.fold import UNIT_TABLE, fold_units, plan_fold
+from analytics.fold import UNIT_DAYS, UNIT_TABLE, fold_units, plan_fold
 from analytics.plan import Baseline
 from analytics.read import check_warehouse, data_day, seen_experiments
 from analytics.stats.cuped import cuped, cuped_ratio
@@ -54,7 +54,7 @@ def read_baselines(
     as_of = data_day(con)
     fold = plan_fold(metrics)
     if as_of is not None:
-        fold_units(con, fold, as_of=as_of, source="unit_day")
+        fold_units(con, fold, as_of=as_of, source=UNIT_DAYS)
     seen = seen_experiments(con, UNIT_TABLE) if as_of is not None else ()
     chosen = _chosen(seen, experiment)
     if chosen is None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from analytics.catalog import Metric
 
 UNIT_TABLE = "folded_unit"
+UNIT_DAYS = "unit_day_sum"
+"""The rows under the view `unit_day`, some per key: sums of sums are sums, and the view would add
+them up by key first, with every column: eight times the work, measured on 3 million rows."""
 STARTS = Expression(((1, "starts_n"),))
 _COMPARISON = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
 
@@ -111,7 +114,8 @@ def fold_units(con: DuckDBPyConnection, plan: FoldPlan, *, as_of: dt.date, sourc
 
     Columns: experiment_id, unit_type, unit_id, variant_id, is_multiple (met several variants),
     first_day, age (whole days since then that are over), age_class, and the plan's values.
-    Days after `as_of` do not count; `as_of` itself is not over. source: the name of `unit_day`.
+    Days after `as_of` do not count; `as_of` itself is not over. source: `unit_day`, or any rows
+    that add up to it.
     """
     con.execute(_fold_sql(plan, source), {"as_of": as_of})
 
@@ -129,7 +133,10 @@ WITH met AS (
     SELECT row_number() OVER () AS unit_no, * FROM (
         SELECT experiment_id, unit_type, unit_id, min(variant_id) AS variant_id,
             min(variant_id) <> max(variant_id) AS is_multiple, min(day) AS first_day
-        FROM {source} WHERE experiment_id <> '' AND day <= $as_of AND exposures_n > 0
+        FROM (
+            SELECT experiment_id, unit_type, unit_id, variant_id, day FROM {source}
+            WHERE experiment_id <> '' AND day <= $as_of
+            GROUP BY ALL HAVING sum(exposures_n) > 0)
         GROUP BY ALL)
 ), exposed AS (
     SELECT unit_no{_sums(exposed, names)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from analytics.agreement import read_agreement
 from analytics.experiments import ALPHA, Night, experiment_result
-from analytics.fold import UNIT_TABLE, fold_units, plan_fold
+from analytics.fold import UNIT_DAYS, UNIT_TABLE, fold_units, plan_fold
 from analytics.headline import STATES, headline
 from analytics.read import (
     check_warehouse,
@@ -87,7 +87,7 @@ def _experiments(
     if as_of is None:
         return ()
     fold = plan_fold(catalog.metrics.values())
-    fold_units(con, fold, as_of=as_of, source="unit_day")
+    fold_units(con, fold, as_of=as_of, source=UNIT_DAYS)
     seen: dict[str, list[Seen]] = {}
     for one in seen_experiments(con, UNIT_TABLE):
         seen.setdefault(one.experiment_id, []).append(one)

@@ -18,12 +18,14 @@ from benchmarks.report import as_text
 from benchmarks.sizes import SIZES
 
 SECTIONS = {
+    "files": state_size.files,
     "main": throughput.main_row,
     "peers": throughput.peer_rows,
     "open_generations": state_size.open_generations,
     "latency": state_size.latency,
     "restart": state_size.restart,
     "nightly": statistics_rows.nightly,
+    "fold": statistics_rows.fold,
     "looks": statistics_rows.looks,
     "demo": throughput.demo_row,
     "demo_time": demo_time,

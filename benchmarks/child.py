@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LINES_KEPT = 5
-RUN_WAIT_MAX_S = 900.0
+RUN_WAIT_MAX_S = 1_800.0
 
 
 class FailedError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,15 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from analytics.catalog import load_catalog
+from analytics.fold import UNIT_DAYS, UNIT_TABLE, fold_units, plan_fold
 from analytics.stats.group_sequential import spending_bounds
 from analytics.users import UserMetric, compare_users
+from streams.events.measures import MEASURE_NAMES
+from streams.pipeline import Pipeline
+from streams.settings import Settings
 
+CONFIG = Path(__file__).parents[1] / "config"
 VARIANTS = ("control", "a", "b", "c")
 METRICS_N = 20
 LOOKS_N = 28
@@ -87,3 +94,34 @@ def looks() -> dict[str, Any]:
         "crossed_n": int(crossed[:, -1].sum()),
         "comparisons_n": len(alone),
     }
+
+
+def make_days(folder: str, users_n: int) -> dict[str, Any]:
+    """A warehouse of users with 5 days in an experiment and 10 days of their own."""
+    settings = Settings(data_dir=Path(folder))
+    Pipeline(settings).close()
+    con = duckdb.connect(str(settings.worker_file), config={"threads": 2})
+    sums = ", ".join(f"1 + (u + d * {place}) % 5 AS {name}" for place, name in enumerate(MEASURE_NAMES))
+    kinds = (("'dj-voice'", f"{list(VARIANTS)}[u % 4 + 1]", 20, 5), ("''", "''", 10, 10))
+    for experiment, variant, first_day, days_n in kinds:
+        con.execute(
+            f"INSERT INTO {UNIT_DAYS} BY NAME SELECT u % 4 AS shard, {experiment} AS experiment_id,"
+            f" {variant} AS variant_id, 'user' AS unit_type, sha256(u::VARCHAR) AS unit_id, "
+            f"DATE '2026-10-01' + ({first_day} + d)::INTEGER AS day, {sums} "
+            f"FROM range({users_n}) one(u), range({days_n}) two(d)"
+        )
+    con.execute("CHECKPOINT")
+    con.close()
+    return {"path": str(settings.worker_file)}
+
+
+def fold_time(path: str, source: str) -> dict[str, Any]:
+    """Days to a row per user, for every metric that ships."""
+    plan = plan_fold(load_catalog(CONFIG).metrics.values())
+    con = duckdb.connect(path, read_only=True, config={"threads": 2, "memory_limit": "1GB"})
+    started_s = time.perf_counter()
+    fold_units(con, plan, as_of=dt.date(2026, 10, 26), source=source)
+    took_s = time.perf_counter() - started_s
+    (users_n,) = con.execute(f"SELECT count(*) FROM {UNIT_TABLE}").fetchall()[0]
+    con.close()
+    return {"took_s": took_s, "users_n": users_n, "spans_n": len(plan.spans)}

@@ -99,6 +99,10 @@ def curve_rows(raw: Mapping[str, Any]) -> Iterable[tuple[str, list[tuple[str, ..
     yield "Latency at half load, s", _latency_rows(raw)
     yield "Memory of a long run", _memory_rows(raw)
     yield "The night beside two libraries", _night_rows(raw)
+    yield (
+        "Days to users, all metrics that ship",
+        _rows(raw, "fold", "source", ("users_n", "took_s", "peak_mib")),
+    )
     yield "The demo's density", _demo_rows(raw)
 
 
@@ -113,6 +117,8 @@ HEADS = {
     "shards_n": "shards",
     "workers_n": "workers",
     "open_n": "open generations",
+    "source": "from",
+    "users_n": "users",
 }
 
 

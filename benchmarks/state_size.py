@@ -20,6 +20,13 @@ PUBLISH_EVENTS_N = 20_000
 PAST_THE_END_S = 15.0
 
 
+def files(bench: Bench) -> dict[str, Any]:
+    """Make every file of open generations that this size needs; once for the code, then kept."""
+    size = bench.size
+    wanted = sorted({size.base_n, *size.open_n, size.restart_n, size.paced_n})
+    return {str(open_n): bench.base(open_n) for open_n in wanted}
+
+
 def open_generations(bench: Bench) -> dict[str, Any]:
     """The worker on the least and the most state in turn; once on what lies between."""
     size = bench.size

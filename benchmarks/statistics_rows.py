@@ -6,6 +6,7 @@ import math
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from analytics.fold import UNIT_DAYS
 from benchmarks.child import FailedError, measured
 from benchmarks.nightly import METRICS_N
 from benchmarks.pairs import in_turn
@@ -23,7 +24,8 @@ CONFIDENCE = Peer(
     "confidence",
 )
 FILES = {TEA.name: "users.duckdb", CONFIDENCE.name: "users.parquet"}
-AGREE_WITHIN = 1e-3
+FOLD_SHARE = 10
+"""A tenth of the users: they have 15 rows each."""
 
 
 def nightly(bench: Bench) -> dict[str, Any]:
@@ -65,6 +67,24 @@ def agreement(rounds: dict[str, Any]) -> dict[str, float]:
         if name != "ours" and found and (theirs := found[0].get("estimates"))
         if all(key in theirs and math.isfinite(theirs[key]) for key in ours)
     }
+
+
+def fold(bench: Bench) -> list[dict[str, Any]]:
+    """Days to users: from the view that people read, and from the rows under it, as we do."""
+    place = bench.folder / "days"
+    users_n = bench.size.users_n // FOLD_SHARE
+    try:
+        made = measured("benchmarks.nightly:make_days", folder=str(place), users_n=users_n)
+        sources = ("unit_day", UNIT_DAYS)
+        return [
+            {
+                "source": source,
+                **measured("benchmarks.nightly:fold_time", source=source, path=made["path"]),
+            }
+            for source in sources
+        ]
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def looks(bench: Bench) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from support.published import (
 )
 
 from analytics.catalog import load_catalog
-from analytics.fold import UNIT_TABLE, fold_units, plan_fold
+from analytics.fold import UNIT_DAYS, UNIT_TABLE, fold_units, plan_fold
 
 WEEK = "type: closed, aggregation_window: 7d"
 
@@ -38,15 +38,27 @@ def fold(tmp_path):
         published.unit_days(rows)
         con = published.open()
         plan = plan_fold(catalog.metrics.values())
-        fold_units(con, plan, as_of=DAY_0 + dt.timedelta(days=as_of), source="unit_day")
         (columns,) = plan.metrics
         names = ", ".join(columns.names)
         sql = f"SELECT unit_id, is_multiple, age_class, {names} FROM {UNIT_TABLE} ORDER BY unit_id"
-        found = {row[0]: row[1:] for row in con.execute(sql).fetchall()}
+        found = []
+        for source in ("unit_day", UNIT_DAYS):  # the view, and the rows that add up to it
+            fold_units(con, plan, as_of=DAY_0 + dt.timedelta(days=as_of), source=source)
+            found.append({row[0]: row[1:] for row in con.execute(sql).fetchall()})
         con.close()
-        return found, columns
+        assert found[0] == found[1]
+        return found[0], columns
 
     return folded
+
+
+def test_rows_of_one_key_add_up_wherever_they_stand(fold):
+    metric = metric_yaml("m", mean_body("starts"), more="variance_reduction: {enabled: false}")
+    rows = [a_day("u", 3, exposures_n=1), a_day("u", 3, shard=1, exposures_n=1)]
+    rows += [a_day("u", 4, shard=shard, starts_n=n) for shard, n in ((0, 5), (1, 2), (1, -1))]
+    rows += [a_day("gone", 3, exposures_n=n) for n in (1, -1)]
+    found, _ = fold(metric, rows)
+    assert {unit: row[2] for unit, row in found.items()} == {"u": 6}
 
 
 def test_a_closed_window_holds_its_days_and_no_other(fold):
