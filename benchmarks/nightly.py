@@ -101,7 +101,9 @@ def make_days(folder: str, users_n: int) -> dict[str, Any]:
     settings = Settings(data_dir=Path(folder))
     Pipeline(settings).close()
     con = duckdb.connect(str(settings.worker_file), config={"threads": 2})
-    sums = ", ".join(f"1 + (u + d * {place}) % 5 AS {name}" for place, name in enumerate(MEASURE_NAMES))
+    sums = ", ".join(
+        f"1 + (u + d * {place}) % 5 AS {name}" for place, name in enumerate(MEASURE_NAMES)
+    )
     kinds = (("'dj-voice'", f"{list(VARIANTS)}[u % 4 + 1]", 20, 5), ("''", "''", 10, 10))
     for experiment, variant, first_day, days_n in kinds:
         con.execute(

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import budgets
+from benchmarks import budgets, sizing
 from benchmarks.pairs import spread
 from benchmarks.statistics_rows import agreement
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
-PAGE = HERE.parent / "docs" / "performance.md"
+PERFORMANCE = HERE.parent / "docs" / "performance.md"
+SCALE = HERE.parent / "docs" / "scale.md"
 BEGIN = "<!-- Made by `python -m benchmarks.report` from benchmarks/results.json. -->"
 END = "<!-- End of what is made from benchmarks/results.json. -->"
 MARKS = {True: "yes", False: "**no**", None: "-"}
@@ -249,6 +251,47 @@ def as_markdown(result: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def scale_markdown(result: Mapping[str, Any]) -> str:
+    """For docs/scale.md: what loads need, and what was measured of the linear part."""
+    raw = result["raw"]
+    found = sizing.measured(result)
+    head = (
+        "events a day",
+        "events/s, mean and peak",
+        "workers",
+        "partitions a topic",
+        "cores",
+        "memory GiB",
+        "warehouse GiB a day",
+        "Kafka GiB a day",
+        "days until published once a minute",
+    )
+    needs = [
+        (
+            f"{need.events_per_day // 1_000_000_000:,} thousand million",
+            f"{need.mean_rate:,.0f}, {need.peak_rate:,.0f}",
+            f"{need.workers_n:,}",
+            f"{need.shards_n:,}",
+            f"{need.workers_n * sizing.CORES_PER_WORKER:,}",
+            number(need.memory_gib),
+            number(need.warehouse_gib_per_day),
+            number(need.kafka_gib_per_day),
+            number(need.file_days),
+        )
+        for need in sizing.needs(found)
+    ]
+    basis = (
+        f"From: {found.rate:,.0f} events/s of one worker, of which half is used at the peak; peak "
+        f"twice the mean; {found.warehouse_bytes:,.0f} bytes an event in the worker's file, "
+        f"{found.kafka_bytes:,.0f} in Kafka, uncompressed, in three replicas; "
+        f"{found.memory_mib:,.0f} MiB peak of a worker; {found.copy_mib_per_s:,.0f} MiB/s published."
+    )
+    shards = _rows(raw, "shards", "shards_n", ("rate", "peak_mib"))
+    workers = _rows(raw, "workers", "workers_n", ("rate",))
+    parts = [_table([head, *needs]), basis, "Shards, one worker:", _table(shards)]
+    return "\n\n".join([*parts, "Workers, on the same two cores:", _table(workers)])
+
+
 def _intro(result: Mapping[str, Any]) -> str:
     on = result["machine"]
     when = datetime.fromtimestamp(on["measured_at_us"] / 1_000_000, tz=UTC).date()
@@ -280,14 +323,22 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
     )
 
 
-def update_page() -> None:
-    """Put the kept results between the markers of docs/performance.md."""
-    result = json.loads(RESULTS.read_text(encoding="utf-8"))
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
+def update_page(page: Path, made: str) -> None:
+    """Put what was made between the markers of a page."""
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{as_markdown(result)}\n\n{END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    """Render the kept results into both pages; the sizing only from a run that had all of it."""
+    result = json.loads(RESULTS.read_text(encoding="utf-8"))
+    update_page(PERFORMANCE, as_markdown(result))
+    try:
+        update_page(SCALE, scale_markdown(result))
+    except (KeyError, TypeError, AttributeError) as error:
+        sys.exit(f"docs/scale.md was left as it is: the run lacks what it is made of ({error!r}).")
 
 
 if __name__ == "__main__":
-    update_page()
+    main()

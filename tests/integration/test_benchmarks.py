@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
 import pytest
 
-from benchmarks import budgets, child, report
+from benchmarks import budgets, child, report, sizing
 from benchmarks.__main__ import SECTIONS, main
 from streams.broker import broker_binary
 from streams.errors import ConfigError
@@ -84,6 +85,31 @@ def test_the_result_says_what_it_was_measured_on(result):
 def test_the_page_and_the_terminal_show_every_budget(result):
     for shown in (report.as_text(result), report.as_markdown(result)):
         assert [row.what for row in budgets.rows(result) if row.what not in shown] == []
+
+
+def test_the_sizing_page_is_made_from_the_same_run(result):
+    found = sizing.measured(result)
+    needs = sizing.needs(found)
+    assert all(math.isfinite(number) and number > 0 for number in dataclasses.astuple(found))
+    assert [need.events_per_day for need in needs] == list(sizing.LOADS_PER_DAY)
+    for need in needs:
+        assert need.workers_n * found.rate * sizing.BUSY_SHARE >= need.peak_rate
+        assert (need.workers_n - 1) * found.rate * sizing.BUSY_SHARE < need.peak_rate
+    assert "1 thousand million" in report.scale_markdown(result)
+
+
+def test_what_is_made_goes_between_the_markers_and_nowhere_else(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    report.update_page(page, "new")
+    report.update_page(page, "newer")
+    assert page.read_text() == f"before\n{report.BEGIN}\n\nnewer\n\n{report.END}\nafter\n"
+
+
+@pytest.mark.parametrize("page", [report.PERFORMANCE, report.SCALE])
+def test_the_pages_have_the_markers_once(page):
+    text = page.read_text()
+    assert text.count(report.BEGIN) == text.count(report.END) == 1
 
 
 def test_a_measurement_in_a_child_gives_its_result_and_its_peak_memory():
