@@ -284,7 +284,7 @@ def scale_markdown(result: Mapping[str, Any]) -> str:
         f"From: {found.rate:,.0f} events/s of one worker, of which half is used at the peak; peak "
         f"twice the mean; {found.warehouse_bytes:,.0f} bytes an event in the worker's file, "
         f"{found.kafka_bytes:,.0f} in Kafka, uncompressed, in three replicas; "
-        f"{found.memory_mib:,.0f} MiB peak of a worker; {found.copy_mib_per_s:,.0f} MiB/s published."
+        f"{found.memory_mib:,.0f} MiB peak of a worker; {found.copy_mib_per_s:,.0f} MiB/s copied."
     )
     shards = _rows(raw, "shards", "shards_n", ("rate", "peak_mib"))
     workers = _rows(raw, "workers", "workers_n", ("rate",))
