@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 UNTIL_IDLE_S = 0.5
 SESSION_S = 1.0
 """The embedded broker waits half of it before a new group begins."""
+HOUR_US = 3_600_000_000
 FACTS = ("exposure", "listen", "feedback", "judge_score", "human_label")
 
 
@@ -115,7 +116,10 @@ def worker_rate(until_idle_s: float = UNTIL_IDLE_S, **run: Any) -> dict[str, Any
 
 
 def accounts(settings: Settings) -> dict[str, Any]:
-    """What the published warehouse says became of the messages, and of the events themselves."""
+    """What the published warehouse says became of the messages, and of the events themselves.
+
+    returned_to_n: generations of the history that were played in the slice: the worker found them.
+    """
     con = open_readable(settings.warehouse_file)
     try:
         books = first_row(
@@ -127,13 +131,24 @@ def accounts(settings: Settings) -> dict[str, Any]:
             first_row(con, f"SELECT count(*), count(DISTINCT (source, event_id)) FROM {table}")
             for table in FACTS
         ]
+        returned = first_row(
+            con,
+            "SELECT count(*) FROM generation WHERE starts_n > 0 AND first_exposure_us < "
+            f"(SELECT max(first_exposure_us) FROM generation) - {HOUR_US}",
+        )
     finally:
         con.close()
     assert books is not None
+    assert returned is not None
     names = ("read_n", "accepted_n", "duplicate_n", "dead_lettered_n", "is_balanced")
     rows_n = sum(row[0] for row in facts if row)
     distinct_n = sum(row[1] for row in facts if row)
-    return {**dict(zip(names, books, strict=True)), "facts_n": rows_n, "distinct_n": distinct_n}
+    return {
+        **dict(zip(names, books, strict=True)),
+        "facts_n": rows_n,
+        "distinct_n": distinct_n,
+        "returned_to_n": returned[0],
+    }
 
 
 def start_from(base: str, settings: Settings) -> None:

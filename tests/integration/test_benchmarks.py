@@ -61,6 +61,11 @@ def test_nothing_is_lost_and_nothing_is_doubled(result):
         assert accounts["is_balanced"]
 
 
+def test_the_worker_finds_the_history_that_events_return_to(result):
+    for run in result["raw"]["main"]["rounds"]["worker"]:
+        assert run["accounts"]["returned_to_n"] > 20
+
+
 def test_the_log_has_the_mix_that_the_budgets_are_for(result):
     log = result["raw"]["main"]["log"]
     assert log["duplicate_n"] / log["accepted_n"] == pytest.approx(0.01, abs=0.005)
