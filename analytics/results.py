@@ -192,7 +192,8 @@ class JudgeView:
     """What one judge, in one dimension and epoch, says of a treatment beside the control.
 
     prefers: the variant it clearly prefers, or ''. beside_listeners: `agrees`, `contradicts`, or
-    '' where judge or listeners do not clearly prefer.
+    '' where judge or listeners do not clearly prefer. state: of its trust certificate, the worst
+    over surfaces; '' where no trial was held. A revoked judge has weight 0.
     """
 
     judge: str
@@ -205,6 +206,7 @@ class JudgeView:
     difference: Estimate | None
     prefers: str
     beside_listeners: str
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +290,30 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeTrust:
+    """A trust certificate, bound to epoch, dimension, surface and days (docs/judges.md).
+
+    rank: agreement with a person within variants; ceiling: of two people; auc: of plays that were
+    kept; each (estimate, low, high). weight: of its scores in a fused estimate.
+    """
+
+    judge: str
+    dimension: str
+    epoch: str
+    model: str
+    surface: str
+    days: tuple[str, str]
+    state: str
+    use: str
+    weight: int
+    reasons: tuple[str, ...]
+    missing: tuple[str, ...]
+    rank: tuple[float | None, float | None, float | None]
+    ceiling: tuple[float | None, float | None, float | None]
+    auc: tuple[float | None, float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
 class TopicBalance:
     """read = accepted + duplicate + dead-lettered, per topic over its shards."""
 
@@ -356,7 +382,10 @@ class Planted:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that leaves. planted: only of a simulation, whose truth is known."""
+    """Everything that leaves. planted: only of a simulation, whose truth is known.
+
+    judges: their certificates, where a trial was held.
+    """
 
     schema: str
     date: str
@@ -368,3 +397,4 @@ class Report:
     agreement: tuple[Agreement, ...]
     run: Run
     planted: tuple[Planted, ...] = ()
+    judges: tuple[JudgeTrust, ...] = ()

@@ -5,6 +5,8 @@ users, score level. Sums over cells are all that AUC, Spearman and slope need, a
 days. So a night reads again only the days that something happened to: every accepted event moves
 a counter of its generation, and the day's fingerprint is a hash of those counters.
 
+Weights are summed in whole millionths: exact, in any order, so the same file gives the same bytes.
+
 What is reused: all cells of a day whose fingerprint is unchanged. What is read again: the days
 whose generations had any event since, their exposures, plays, feedback and scores.
 """
@@ -73,7 +75,7 @@ WITH item AS (
     FROM feedback SEMI JOIN item USING (generation_id)
     WHERE action IN ('save', 'unsave') GROUP BY ALL
 ), score AS (
-    SELECT *, 1 / coalesce(sampling_prob, 1) AS weight,
+    SELECT *, round(1e6 / coalesce(sampling_prob, 1))::BIGINT AS weight,
         CASE WHEN score_max > score_min THEN round((score_value - score_min)
                 / (score_max - score_min) * {LEVELS_N}) / {LEVELS_N} * (score_max - score_min)
                 + score_min
@@ -82,11 +84,12 @@ WITH item AS (
 )
 SELECT m.day, s.judge_id, s.dimension, s.evaluator_epoch, m.surface, m.experiment_id,
     m.variant_id, m.place,
-    (('0x' || md5(m.user_key)[1:8])::BIGINT % {USER_GROUPS_N})::BIGINT AS user_group, s.level,
-    sum(s.weight * coalesce(p.kept_n, 0)) AS kept_w,
-    sum(s.weight * coalesce(p.skipped_n, 0)) AS skipped_w,
-    sum(s.weight) FILTER (coalesce(v.is_saved, false)) AS saved_w,
-    sum(s.weight) FILTER (NOT coalesce(v.is_saved, false)) AS unsaved_w,
+    (('0x' || md5(coalesce(m.user_key, ''))[1:8])::BIGINT % {USER_GROUPS_N})::BIGINT AS user_group,
+    s.level,
+    sum(s.weight * coalesce(p.kept_n, 0)) / 1e6 AS kept_w,
+    sum(s.weight * coalesce(p.skipped_n, 0)) / 1e6 AS skipped_w,
+    sum(s.weight) FILTER (coalesce(v.is_saved, false)) / 1e6 AS saved_w,
+    sum(s.weight) FILTER (NOT coalesce(v.is_saved, false)) / 1e6 AS unsaved_w,
     sum(coalesce(p.kept_n + p.skipped_n, 0))::BIGINT AS plays_n, count(*)::BIGINT AS pairs_n
 FROM met m JOIN score s USING (generation_id)
 LEFT JOIN play p USING (generation_id, user_key) LEFT JOIN save v USING (generation_id, user_key)

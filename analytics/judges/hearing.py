@@ -64,9 +64,11 @@ def ranks_with_people(
         stratum=pl.struct("experiment_id", "variant_id").rank("dense"),
     )
     rows = ratings.select("generation_id", "rater", "value").join(where, on="generation_id")
+    rows = rows.sort("generation_id", "rater")
     ours = rows.drop_nulls("score")
     both = rows.join(rows.select("generation_id", "rater", "value"), on="generation_id")
     both = both.filter(pl.col("rater") != pl.col("rater_right"))
+    both = both.sort("generation_id", "rater", "rater_right")
     return (
         _rank(
             RANK,
@@ -168,6 +170,7 @@ def pairs_with_people(
     rows = preferences.join(sides[0], on="a", how="inner").join(
         sides[1], on="b", how="inner", suffix="_b"
     )
+    rows = rows.sort("a", "b", "rater")
     name = "pairwise agreement"
     if rows.is_empty():
         return nothing(name, "no pair that a person saw has both scores", unit="pairs"), ()

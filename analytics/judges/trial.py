@@ -65,10 +65,15 @@ class Trial:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Trials:
-    """All of them, and the sums to keep for the next night."""
+    """All of them, the sums to keep for the next night, and what they were made from.
+
+    controls: of each experiment.
+    """
 
     trials: tuple[Trial, ...]
     sums: DaySums
+    rated: Rated
+    controls: Mapping[str, str]
 
 
 def try_judges(
@@ -88,7 +93,8 @@ def try_judges(
     )
     sums = night_sums(con, before)
     court = _Court(read_rated(con), sums, read_usage(con), _controls(con, catalog), rules)
-    return Trials(tuple(_trial(entry, court) for entry in entries), sums)
+    trials = tuple(_trial(entry, court) for entry in entries)
+    return Trials(trials, sums, court.rated, court.controls)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -122,7 +128,7 @@ def _trial(entry: Entry, court: _Court) -> Trial:
     surfaces = sorted(met["surface"].unique().to_list()) or [""]
     given = tuple(_certificate(entry, surface, court) for surface in surfaces)
     sign = _sign(entry)
-    scored = court.rated.met.join(scores, on="generation_id")
+    scored = court.rated.met.join(scores, on="generation_id").sort("generation_id")
     alpha = court.rules.alpha
     found = effects(judge_arms(scored, sign=sign), court.usage, court.controls, alpha=alpha)
     return Trial(entry, _cautious(given), over_experiments(found, alpha=alpha))

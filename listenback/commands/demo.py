@@ -98,8 +98,9 @@ def _steps() -> Iterator[Callable[[str], None]]:
 
 def _report(joined: Joined, out: Path) -> tuple[tuple[Planted, ...], Written]:
     """The night's report on the warehouse, with the planted truth in it."""
-    from analytics.nightly import Request, analyse  # noqa: PLC0415 - heavy, see `demo`
+    from analytics.nightly import Request  # noqa: PLC0415 - heavy, see `demo`
     from analytics.report.write import write_report  # noqa: PLC0415 - heavy, see `demo`
+    from listenback.commands.report import analysed  # noqa: PLC0415 - heavy, see `demo`
     from listenback.definitions import definitions  # noqa: PLC0415 - heavy, see `demo`
     from listenback.planted import against_truth  # noqa: PLC0415 - heavy, see `demo`
     from streams.warehouse.connect import open_readable  # noqa: PLC0415 - heavy, see `demo`
@@ -111,7 +112,7 @@ def _report(joined: Joined, out: Path) -> tuple[tuple[Planted, ...], Written]:
             now_us=now_us(),
             command=f"listenback report --warehouse {joined.warehouse}",
         )
-        report = analyse(con, definitions(None), request)
+        report = analysed(con, definitions(None), request)
     finally:
         con.close()
     planted = against_truth(report, joined.truth)

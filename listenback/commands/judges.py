@@ -12,7 +12,7 @@ from analytics.judges.identity import bridge
 from analytics.judges.ledger import chosen, read_ledger
 from analytics.judges.rated import read_rated
 from analytics.read import check_warehouse
-from listenback.commands import judge_arms, judge_outcomes, judge_pairs, judge_ratings
+from listenback.commands import judge_arms, judge_fused, judge_outcomes, judge_pairs, judge_ratings
 from listenback.console import out, print_columns, print_json
 from listenback.figures import number
 from listenback.lazy import CONTEXT_SETTINGS
@@ -57,6 +57,7 @@ app.command("pairwise")(judge_pairs.pairwise)
 app.command("orders")(judge_pairs.orders)
 app.command("compare")(judge_arms.compare)
 app.command("ppi")(judge_arms.ppi)
+app.command("fused")(judge_fused.fused)
 
 
 def _open(warehouse: Path | None, data_dir: Path | None) -> DuckDBPyConnection:

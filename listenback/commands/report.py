@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from analytics.judges.daysums import DaySums
+from analytics.judges.in_report import with_trials
+from analytics.judges.trial import Asked, try_judges
 from analytics.nightly import Request, analyse
 from analytics.report.write import to_json, write_report
 from listenback.console import err, out
@@ -23,6 +26,9 @@ from streams.warehouse import nights
 from streams.warehouse.connect import open_readable
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from analytics.catalog import Catalog
     from analytics.results import Report
 
 FailOn = Literal["none", "error", "warn"]
@@ -114,9 +120,16 @@ def look_at(file: Path, config: Path | None, request: Request) -> Report:
     catalog = definitions(config)
     con = open_readable(file)
     try:
-        return analyse(con, catalog, request)
+        return analysed(con, catalog, request)
     finally:
         con.close()
+
+
+def analysed(con: DuckDBPyConnection, catalog: Catalog, request: Request) -> Report:
+    """The night's analysis, and the judges' certificates in it."""
+    found = analyse(con, catalog, request)
+    trials = try_judges(con, catalog, Asked(), before=DaySums.empty())
+    return with_trials(found, trials.trials)
 
 
 def look_again(night: nights.Night, experiment: str | None = None) -> Report:

@@ -251,3 +251,39 @@ def test_the_list_of_judges_has_a_line_each(capsys, warehouse):
     assert run(["judges", "list", "--warehouse", str(warehouse), "--json", "--judge", "ear"]) == 0
     (one,) = json.loads(capsys.readouterr().out)["judges"]
     assert one["by_type"].keys() == {"timeout"}
+
+
+def test_fused_estimates_leave_revoked_judges_out_and_say_so(capsys, warehouse):
+    args = ["judges", "fused", "--warehouse", str(warehouse)]
+    assert run([*args, "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["experiments"]
+    weights = one["difference"]["weights"]
+    revoked = {name for name in weights if name.startswith(("coin", "flatterer"))}
+    assert {weights[name] for name in revoked} == {0.0}
+    assert all(weights[name] != 0 for name in weights if name not in revoked)
+    fused, human = one["difference"]["fused"], one["difference"]["human"]
+    assert 0 < one["difference"]["label_saving"] < 1
+    assert fused["se"] < human["se"]
+    assert fused["low"] < 0.9 * 0.85 * 0.5 < fused["high"]
+    alone = {view["judge"].split(",")[0]: view["single"] for view in one["judges"]}
+    assert alone["flatterer"]["high"] < 0  # the wrong way round
+    assert run([*args, "--experiment", "voce"]) == 2
+    assert "Did you mean 'voice'?" in capsys.readouterr().err
+    assert run(args) == 0
+    assert "weight 0: coin" in capsys.readouterr().out
+
+
+def test_the_report_names_revoked_judges_and_gives_them_weight_0(tmp_path, warehouse):
+    out = tmp_path / "out"
+    assert run(["report", "--warehouse", str(warehouse), "--out", str(out)]) == 0
+    told = json.loads((out / "report.json").read_text())
+    states = {one["judge"]: (one["state"], one["weight"]) for one in told["judges"]}
+    assert states == {"ear": ("CERTIFIED", 1), "coin": ("REVOKED", 0), "flatterer": ("REVOKED", 0)}
+    views = told["experiments"][0]["verdicts"][0]["judges"]
+    beside = {view["judge"]: view["beside_listeners"] for view in views}
+    assert {view["judge"]: view["state"] for view in views}["flatterer"] == "REVOKED"
+    assert beside["flatterer"] == ""
+    page = (out / "report.html").read_text()
+    assert "revoked: weight 0" in page
+    assert "use to gate" in page
+    assert "revoked, weight 0, because it gives b" in (out / "report.md").read_text()
