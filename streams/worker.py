@@ -27,7 +27,7 @@ from streams.topics import check_topics
 from streams.transport import SCHEME, BatchApp, NoTables
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from faust.types import TP
 
@@ -51,10 +51,12 @@ class WorkerOptions:
 
     until_idle_s: end when everything is read and nothing came for so long; None: never.
     accept_loss: go on where Kafka deleted records before they were read.
+    on_signal: called when the first signal to end has come, before anything is wound up.
     """
 
     until_idle_s: float | None = None
     accept_loss: bool = False
+    on_signal: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +145,7 @@ class _Worker:
                 await self._until_ended()
         finally:
             await _cancelled(others)
-            self._feed.end()
-            await feeding
-            await self._wind_up()
+            await self._wind_up(feeding)
         if self._feed.failure is not None:
             raise _as_said(self._feed.failure)
         return WorkerReport(self._ended_by, self._feed.progress, self._forwarder.forwarded_n)
@@ -202,10 +202,14 @@ class _Worker:
             await self._feed.assign(frozenset())
             self._feed.opened({}, {}, {})
 
-    async def _wind_up(self) -> None:
+    async def _wind_up(self, feeding: asyncio.Future[None]) -> None:
         """Flush, publish, tell Kafka, leave the group; after a failure only leave."""
+        give_up_at_ms = monotonic_ms() + LAST_FLUSH_WAIT_MAX_S * 1_000
+        self._feed.end()
+        await self._step("the flush under way", feeding, LAST_FLUSH_WAIT_MAX_S)
         if self._feed.failure is None:
-            await self._step("the last flush", self._feed.release(), LAST_FLUSH_WAIT_MAX_S)
+            left_s = max(0.0, give_up_at_ms - monotonic_ms()) / 1_000
+            await self._step("the last flush", self._feed.release(), left_s)
         if self._feed.failure is None and self._app.started:
             await self._step(
                 "committing offsets", self._app.consumer.commit(), LAST_COMMIT_WAIT_MAX_S
@@ -240,6 +244,8 @@ class _Worker:
         def end(number: signal.Signals) -> None:
             self._ended_by = number.name
             self._told_to_end.set()
+            if self._options.on_signal is not None:
+                self._options.on_signal()
             for each in STOP_SIGNALS:
                 loop.remove_signal_handler(each)
 

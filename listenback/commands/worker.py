@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from listenback import console, logs
+from listenback import console, ending, logs
 from listenback.options import setting
 from streams.settings import Settings, load_settings
 
@@ -69,6 +69,7 @@ def worker(
       listenback worker --monitor-port 9100 --log-format json
       listenback worker --until-idle 5 --json
     """
+    ending.expect_sigterm()
     settings = load_settings(
         bootstrap=bootstrap,
         group=group,
@@ -102,13 +103,17 @@ def _run(settings: Settings, *, until_idle_s: float | None, accept_loss: bool) -
 
     check_topics(settings)  # before a file is opened or made
     sink = Pipeline(settings)
+    deadline = ending.Deadline()
     try:
-        report = run_worker(settings, sink, WorkerOptions(until_idle_s, accept_loss))
+        report = run_worker(
+            settings, sink, WorkerOptions(until_idle_s, accept_loss, deadline.start)
+        )
     except BaseException:
         with suppress(Exception):  # the file may be sick; what ended us is what counts
             sink.close()
         raise
     sink.close()
+    deadline.cancel()
     return report
 
 
