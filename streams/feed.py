@@ -20,6 +20,7 @@ from streams.clock import monotonic_ms
 from streams.errors import IntegrityError
 from streams.events.batch import Batch
 from streams.events.topics import JOINED_TOPICS
+from streams.publishing import Publishing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -76,6 +77,7 @@ class Feed:
         self._settings = settings
         self._sink = sink
         self._accept_loss = accept_loss
+        self.publishing = Publishing(sink)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sink")
         self._names = {settings.topic(topic): topic.value for topic in JOINED_TOPICS}
         self._waiting: deque[Fetched] = deque()
@@ -317,18 +319,17 @@ class Feed:
         if rows_n and (is_due or rows_n >= self._settings.flush_rows_max):
             flushed = self._sink.flush()
             self._is_unpublished = True
-        if self._sink.publish_if_due():
+        if self.publishing.if_due():
             self._is_unpublished = False
-            self.progress.published_n += 1
+        self.progress.published_n = self.publishing.published_n
         return flushed
 
     def _let_go(self) -> Flushed | None:
         """In the sink's thread: make all of it durable and readable."""
         flushed = self._sink.flush() if self._sink.rows_buffered() else None
         if flushed is not None or self._is_unpublished:
-            self._sink.publish()
-            self._is_unpublished = False
-            self.progress.published_n += 1
+            self._is_unpublished = not self.publishing.now()
+        self.progress.published_n = self.publishing.published_n
         return flushed
 
     def _note(self, flushed: Flushed | None) -> None:

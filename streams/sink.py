@@ -55,10 +55,10 @@ class Sink(Protocol):
         """One transaction: rows and their offsets. Raises on a sick file; nothing is then kept."""
 
     def publish_if_due(self) -> bool:
-        """Publish a snapshot when the interval and the time share allow it."""
+        """Publish a snapshot when the interval and the time share allow it; as `publish`."""
 
     def publish(self) -> None:
-        """Publish a snapshot now."""
+        """Publish a snapshot now. Raises OSError where its folder takes none: the rows are safe."""
 
     def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """Stored dead letters that were not yet sent to their topic, oldest first."""

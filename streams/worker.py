@@ -25,6 +25,7 @@ from streams.forward import Forwarder
 from streams.monitor import Monitor
 from streams.topics import check_topics
 from streams.transport import SCHEME, BatchApp, NoTables
+from streams.warehouse.trouble import disk_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -121,6 +122,7 @@ def run_worker(
 
 class _Worker:
     def __init__(self, settings: Settings, sink: Sink, options: WorkerOptions) -> None:
+        self._settings = settings
         self._options = options
         self._feed = Feed(settings, sink, accept_loss=options.accept_loss)
         self._forwarder = Forwarder(settings, sink, self._feed)
@@ -147,7 +149,9 @@ class _Worker:
             await _cancelled(others)
             await self._wind_up(feeding)
         if self._feed.failure is not None:
-            raise _as_said(self._feed.failure)
+            raise _as_said(self._feed.failure, self._settings)
+        if self._feed.publishing.failure is not None:
+            raise _unpublished(self._feed.publishing.failure, self._settings)
         return WorkerReport(self._ended_by, self._feed.progress, self._forwarder.forwarded_n)
 
     async def _until_ended(self) -> None:
@@ -255,10 +259,22 @@ class _Worker:
         yield
 
 
-def _as_said(error: BaseException) -> ListenbackError:
+def _unpublished(error: OSError, settings: Settings) -> TransientError:
+    return TransientError(
+        f"the last snapshot was not published ({error}).",
+        where=str(settings.published_dir),
+        done="All that was read is committed in the worker's own file; readers have an older one.",
+        todo="Make the folder writable, then start the worker again.",
+    )
+
+
+def _as_said(error: BaseException, settings: Settings) -> ListenbackError:
     """The failure as a person is told of it."""
     if isinstance(error, ListenbackError):
         return error
+    if full := disk_trouble(error, settings.worker_file):
+        full.__cause__ = error
+        return full
     log.error("the worker failed", exc_info=error)
     said = TransientError(
         f"the worker failed: {type(error).__name__}: {error}.",

@@ -31,8 +31,12 @@ def snapshot(con: DuckDBPyConnection, source: Path, target: Path, *, keep_n: int
     con.execute("CHECKPOINT")
     target.parent.mkdir(parents=True, exist_ok=True)
     coming = _coming(target)
-    shutil.copyfile(source, coming)
-    place(coming, target, keep_n=keep_n)
+    try:
+        shutil.copyfile(source, coming)
+        place(coming, target, keep_n=keep_n)
+    except OSError:
+        coming.unlink(missing_ok=True)  # half a copy would hold the space that lacks
+        raise
 
 
 def place(coming: Path, target: Path, *, keep_n: int) -> None:
@@ -108,8 +112,11 @@ def _merged(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) 
 
 
 def _coming(target: Path) -> Path:
-    """A hidden name beside the target that nobody else uses; what a dead process left goes."""
-    for left in target.parent.glob(f".{target.name}.{os.getpid()}.coming*"):
+    """A hidden name beside the target; what a process that died left of such files goes.
+
+    Whoever calls this is alone with the target: by the lock of the worker's file, or by `_alone`.
+    """
+    for left in target.parent.glob(f".{target.name}.*.coming*"):
         left.unlink(missing_ok=True)
     return target.with_name(f".{target.name}.{os.getpid()}.coming")
 

@@ -224,7 +224,7 @@ def test_offsets_without_records_move_the_position_and_nothing_else():
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("method", ["add", "flush", "publish_if_due"])
+@pytest.mark.parametrize("method", ["add", "flush"])
 def test_a_failing_sink_ends_the_worker_and_nothing_is_durable(method):
     def broken(*_):
         raise OSError("disk full")
@@ -237,6 +237,27 @@ def test_a_failing_sink_ends_the_worker_and_nothing_is_durable(method):
         await settled(feed, feed.failed.is_set)
         assert str(feed.failure) == "disk full"
         assert feed.durable_offsets() == {}
+
+    asyncio.run(scenario())
+
+
+def test_a_folder_that_takes_no_snapshot_stops_neither_reading_nor_committing():
+    asked = []
+
+    def broken():
+        asked.append(True)
+        raise OSError("read-only")
+
+    async def scenario():
+        sink = MemorySink()
+        sink.publish_if_due = broken
+        feed = await opened(sink, flush_age_max_ms=10)
+        feed.take(fetched(feed, range(3)))
+        await settled(feed, lambda: feed.progress.flushes_n and feed.is_drained)
+        assert feed.failure is None
+        assert feed.durable_offsets() == {TP("listens", 0): 3}
+        assert str(feed.publishing.failure) == "read-only"
+        assert len(asked) == 1, "then it waits before it tries again"
 
     asyncio.run(scenario())
 
