@@ -12,6 +12,7 @@ import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from support.oracle import differences
 
+from streams.events.contracts import CONTRACTS
 from streams.events.topics import JOINED_TOPICS
 from streams.topics import joined_names, partition_states
 from streams.warehouse.layout import FACT_TABLES
@@ -19,6 +20,7 @@ from streams.warehouse.layout import FACT_TABLES
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streams.events.topics import Topic
     from streams.settings import Settings
 
 PLACE = ["topic", "shard", "offset"]
@@ -84,8 +86,10 @@ def read_log(settings: Settings) -> pl.DataFrame:
     Read by a plain client, apart from our transport.
     """
     rows = asyncio.run(asyncio.wait_for(_read(settings), READ_WAIT_MAX_S))
-    names = {settings.topic(topic): topic.value for topic in JOINED_TOPICS}
-    table = [(names[topic], shard, at, *_identity(value)) for topic, shard, at, value in rows]
+    names = {settings.topic(topic): topic for topic in JOINED_TOPICS}
+    table = [
+        (names[t].value, shard, at, *_identity(names[t], value)) for t, shard, at, value in rows
+    ]
     schema = {"topic": pl.String, "shard": pl.Int64, "offset": pl.Int64}
     identity = {"source": pl.String, "event_id": pl.String}
     return pl.DataFrame(table, schema=schema | identity, orient="row")
@@ -116,14 +120,15 @@ async def _read(settings: Settings) -> list[tuple[str, int, int, bytes | None]]:
     return rows
 
 
-def _identity(value: bytes | None) -> tuple[str | None, str | None]:
+def _identity(topic: Topic, value: bytes | None) -> tuple[str | None, str | None]:
+    """What makes two messages one event: source, and event_id or the kind's own id."""
     try:
         fields = json.loads(value or b"")
     except ValueError:
         return None, None
     if not isinstance(fields, dict):
         return None, None
-    found = fields.get("source"), fields.get("event_id")
+    found = fields.get("source"), fields.get("event_id") or fields.get(CONTRACTS[topic].own_id)
     return tuple(one if isinstance(one, str) else None for one in found)
 
 
