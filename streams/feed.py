@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -66,17 +66,21 @@ class Progress:
 class Feed:
     """Satisfies streams.transport.Intake for the transport; agents call `take`."""
 
-    def __init__(self, settings: Settings, sink: Sink, *, accept_loss: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, sink: Sink, *, partitions_n: int, accept_loss: bool = False
+    ) -> None:
         """Feed this sink.
 
         Args:
             settings: flush_rows_max also bounds the rows fetched ahead.
             sink: called from one thread only.
+            partitions_n: of each topic, as the sink has agreed to it.
             accept_loss: go on where Kafka has deleted records before we read them.
         """
         self._settings = settings
         self._sink = sink
         self._accept_loss = accept_loss
+        self.partitions_n = partitions_n
         self.publishing = Publishing(sink)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sink")
         self._names = {settings.topic(topic): topic.value for topic in JOINED_TOPICS}
@@ -111,10 +115,20 @@ class Feed:
         shards = frozenset(tp.partition for tp in tps)
         if {TP(name, shard) for name in self._names for shard in shards} != set(tps):
             raise IntegrityError(
-                f"the group gave out parts of shards: {sorted(tps)}.",
+                f"the group gave out parts of shards: {_uneven(tps)}.",
                 where=self._settings.group,
-                todo="See that only listenback workers of one version are in the group, "
-                "and that `listenback topics check` is content.",
+                done="Nothing of it was read.",
+                todo="A topic was deleted or its partitions changed: `listenback topics check`. "
+                "Or others are in the group: let only listenback workers of one version be.",
+            )
+        if any(shard >= self.partitions_n for shard in shards):
+            raise IntegrityError(
+                f"the topics had {self.partitions_n} partitions and now have more: keys have "
+                "moved, and what belongs together would no longer meet.",
+                where=self._settings.group,
+                done="Nothing of the new ones was read.",
+                todo="Make topics with the new count under another --topic-prefix, send the "
+                "events there, and begin anew with another --data-dir.",
             )
         offsets = await self.call(self._sink.assign, shards)
         self._durable.clear()
@@ -340,6 +354,12 @@ class Feed:
                 self._durable[TP(self._settings.topic(topic), shard)] = offset
             if flushed.dead_lettered_n:
                 self.letters_due.set()
+
+
+def _uneven(tps: Iterable[TP]) -> str:
+    """Topics by how many partitions of each were given, in words."""
+    counts = Counter(tp.topic for tp in tps)
+    return ", ".join(f"{n} of {topic}" for topic, n in sorted(counts.items())) or "none"
 
 
 def merged(batches: Iterable[Batch]) -> list[Batch]:

@@ -6,6 +6,7 @@ returns. One thread at a time.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from streams.events.batch import Batch
     from streams.settings import Settings
     from streams.sink import DeadLetter, TopicShard
+
+log = logging.getLogger(__name__)
 
 SECOND_US = 1_000_000
 DECODE_ROWS = 20_000
@@ -96,6 +99,10 @@ class Pipeline:
             raise
         return con
 
+    def agree_on_partitions(self, partitions_n: int) -> None:
+        """Refuse a log with another number of partitions than that of the file's rows."""
+        ruling.agree_on_log(self._con, partitions_n, str(self._settings.worker_file))
+
     def assign(self, shards: frozenset[int]) -> Mapping[TopicShard, int]:
         """Own these shards; where another worker's published copy is further, take that one."""
         self._gain(shards - self._shards)
@@ -119,8 +126,10 @@ class Pipeline:
         copies = restore.most_advanced(files, skips_unusable=True)
         for shard in sorted(shards):
             if shard in copies and copies[shard].progress > own.get(shard, 0):
-                restore.take_shards(self._con, copies[shard].path, [shard])
+                copy = copies[shard]
+                restore.take_shards(self._con, copy.path, [shard])
                 self._is_changed = True
+                log.info("shard %d: %d messages from %s", shard, copy.progress, copy.path.name)
 
     def add(self, batch: Batch) -> None:
         """Take a batch into the buffer; what lies below the offsets of record is dropped."""

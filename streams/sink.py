@@ -42,6 +42,9 @@ class DeadLetter:
 class Sink(Protocol):
     """Where batches go. Called by one thread at a time; `add` and `flush` may block."""
 
+    def agree_on_partitions(self, partitions_n: int) -> None:
+        """Told once, first: how many partitions the log has. Raises IntegrityError: not ours."""
+
     def assign(self, shards: frozenset[int]) -> Mapping[TopicShard, int]:
         """Own exactly these shards; returns the next offset of each of the five topics (0: new)."""
 

@@ -55,6 +55,8 @@ PARTITION_FETCH_BYTES_MAX = 4 << 20
 FETCH_BYTES_MAX = 32 << 20
 FETCH_WAIT_MAX_MS = 500
 RECORDS_PER_POLL_MAX = 50_000
+METADATA_AGE_MAX_MS = 15_000
+"""How long a topic that was deleted, or given more partitions, may go unnoticed."""
 COMMIT_WAIT_MAX_S = 2.0
 END_LOOK_WAIT_MAX_S = 5.0
 END_LOOK_EVERY_S = 0.02
@@ -169,6 +171,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
             fetch_max_bytes=FETCH_BYTES_MAX,
             fetch_max_wait_ms=FETCH_WAIT_MAX_MS,
+            metadata_max_age_ms=METADATA_AGE_MAX_MS,
             request_timeout_ms=int(conf.broker_request_timeout * 1_000),
             session_timeout_ms=int(conf.broker_session_timeout * 1_000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1_000),

@@ -112,19 +112,24 @@ def run_worker(
         TransientError: no broker, or the sink or the transport failed; nothing unflushed was
             acknowledged.
     """
-    check_topics(settings)
+    partitions_n = check_topics(settings)
+    sink.agree_on_partitions(partitions_n)
 
     async def work() -> WorkerReport:  # a Faust app belongs to the loop it is made in
-        return await _Worker(settings, sink, options or WorkerOptions()).run()
+        return await _Worker(settings, sink, options or WorkerOptions(), partitions_n).run()
 
     return asyncio.run(work())
 
 
 class _Worker:
-    def __init__(self, settings: Settings, sink: Sink, options: WorkerOptions) -> None:
+    def __init__(
+        self, settings: Settings, sink: Sink, options: WorkerOptions, partitions_n: int
+    ) -> None:
         self._settings = settings
         self._options = options
-        self._feed = Feed(settings, sink, accept_loss=options.accept_loss)
+        self._feed = Feed(
+            settings, sink, partitions_n=partitions_n, accept_loss=options.accept_loss
+        )
         self._forwarder = Forwarder(settings, sink, self._feed)
         self._app = build_app(settings, self._feed)
         self._monitor = Monitor(settings, self._feed, self._app)

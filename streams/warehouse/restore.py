@@ -111,6 +111,14 @@ def take_shards(con: DuckDBPyConnection, path: Path, shards: Iterable[int]) -> N
 
 
 def _check_rules(con: DuckDBPyConnection, path: Path) -> None:
+    shapes = "log_shape AS ours, other.log_shape AS theirs"
+    if first_row(con, f"FROM {shapes} WHERE ours.partitions_n <> theirs.partitions_n"):
+        raise IntegrityError(
+            "its rows were made from a log with another number of partitions.",
+            where=str(path),
+            done="Nothing was copied.",
+            todo="Move away the files of the old log, or give the new one another --data-dir.",
+        )
     differ = first_row(con, "SELECT count(*) FROM (FROM rules EXCEPT FROM other.rules)")
     if differ is None or differ[0]:
         raise IntegrityError(

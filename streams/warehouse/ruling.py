@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streams.errors import ConfigError
+from streams.errors import ConfigError, IntegrityError
 from streams.settings import DAY_US
+from streams.warehouse.connect import first_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +54,26 @@ def agree(con: DuckDBPyConnection, settings: Settings) -> None:
             where=str(settings.worker_file),
             done="Nothing was changed.",
             todo="Put the settings back, or make a new file under the new ones: listenback replay.",
+        )
+
+
+def agree_on_log(con: DuckDBPyConnection, partitions_n: int, where: str) -> None:
+    """Write the log's partition count into a new file, hold that of an old one against it.
+
+    Raises:
+        IntegrityError: partitions were added since; keys moved, and their joins would break.
+    """
+    row = first_row(con, "FROM log_shape")
+    if row is None:
+        con.execute("INSERT INTO log_shape VALUES (?)", [partitions_n])
+    elif row[0] != partitions_n:
+        raise IntegrityError(
+            f"the topics have {partitions_n} partitions, this file was made from {row[0]}: keys "
+            "have moved, and what belongs together would no longer meet.",
+            where=where,
+            done="Nothing was read.",
+            todo="Make topics with the new count under another --topic-prefix, send the events "
+            "there, and begin anew with another --data-dir.",
         )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 LISTENBACK = Path(sys.executable).with_name("listenback")
+ODD = Path(__file__).with_name("odd_worker.py")
 WAIT_MAX_S = 120.0
 READING = "reading shards"
 
@@ -69,10 +70,12 @@ class Fleet:
         return os.environ | named | self.variables
 
     def start(self, worker_id: str, *args: str, **variables: str) -> Worker:
+        is_odd = any(name.startswith("ODD_") for name in variables)
+        program = [sys.executable, ODD] if is_odd else [LISTENBACK]
         output = self.folder / f"{len(self.workers):03}-{worker_id}.txt"
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [LISTENBACK, "worker", "--worker-id", worker_id, *args],
+                [*program, "worker", "--worker-id", worker_id, *args],
                 env=self.environment | variables,
                 stdout=file,
                 stderr=file,

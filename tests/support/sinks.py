@@ -35,6 +35,9 @@ class MemorySink:
         self.threads: set[str] = set()
         self._added: dict[TopicShard, list[Row]] = {}
 
+    def agree_on_partitions(self, partitions_n: int) -> None:
+        self.partitions_n = partitions_n
+
     def assign(self, shards: frozenset[int]) -> Mapping[TopicShard, int]:
         self._note(f"assign {sorted(shards)}")
         self.shards = shards

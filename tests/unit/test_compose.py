@@ -133,7 +133,7 @@ def test_what_the_image_copies_is_there_and_reaches_the_build():
 
 def exported() -> set[str]:
     """Names of the samples that a worker's /metrics can have."""
-    feed = Feed(Settings(), FolderSink(ROOT, "x"))
+    feed = Feed(Settings(), FolderSink(ROOT, "x"), partitions_n=2)
     families = WorkerCollector(Settings(), feed, None).collect()
     feed.shut()
     endings = {"counter": ("_total",), "summary": ("_sum", "_count"), "info": ("_info",)}

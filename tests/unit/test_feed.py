@@ -38,7 +38,7 @@ def fetched(feed, offsets, *, topic="listens", shard=0, position=None, epoch=Non
 
 async def opened(sink, *, tps=TPS, begin=0, end=1_000_000, accept_loss=False, **settings):
     """A feed that reads where the sink says."""
-    feed = Feed(Settings(**settings), sink, accept_loss=accept_loss)
+    feed = Feed(Settings(**settings), sink, partitions_n=2, accept_loss=accept_loss)
     wanted = await feed.assign(tps)
     feed.opened(wanted, dict.fromkeys(tps, begin), dict.fromkeys(tps, end))
     return feed
@@ -264,7 +264,7 @@ def test_a_folder_that_takes_no_snapshot_stops_neither_reading_nor_committing():
 
 def test_shards_that_come_in_parts_are_refused():
     async def scenario():
-        feed = Feed(Settings(), MemorySink())
+        feed = Feed(Settings(), MemorySink(), partitions_n=2)
         with pytest.raises(IntegrityError, match="parts of shards"):
             await feed.assign(TPS - {TP("listens", 1)})
         feed.shut()

@@ -12,6 +12,9 @@ COMMENT ON COLUMN rules.future_max_us IS 'how far an event may lie after its rec
 COMMENT ON COLUMN rules.message_bytes_max IS 'larger messages are dead letters';
 COMMENT ON COLUMN rules.dead_letter_rows_max IS 'dead letters of a kind and block with a row';
 COMMENT ON COLUMN rules.dead_letter_bytes_max IS 'raw bytes of dead letters kept of a block';
+CREATE TABLE log_shape (partitions_n INTEGER);
+COMMENT ON TABLE log_shape IS 'the log this file was made from: one row, none before a worker ran';
+COMMENT ON COLUMN log_shape.partitions_n IS 'partitions of each topic; keys lie by this number';
 
 
 CREATE VIEW idle_shard AS
