@@ -19,6 +19,7 @@ from streams.errors import ListenbackError
 from streams.settings import Settings, load_settings
 from streams.warehouse.connect import first_row, open_readable
 from streams.warehouse.migrate import check_version, migrations, version_of
+from streams.warehouse.publish import WORKER_GLOB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,7 @@ SHOWN = ("faust-streaming", "aiokafka", "kafka-python", "polars", "duckdb", "pyd
 FREE_BYTES_MIN = 1 << 30
 CLOCK_APART_MAX_S = 5.0
 PUBLISHED_AGE_MAX_S = 3_600.0
+SNAPSHOT_BEHIND_MAX_S = 120.0
 SECOND_US = 1_000_000
 
 
@@ -183,6 +185,29 @@ def _warehouse(settings: Settings) -> Finding:
     says = f"{path}: schema {version}, {read_n or 0:,} messages, {age_s:,.0f} s old"
     if version < migrations()[-1].version:
         return Finding("warehouse", "warn", says, "Restart the worker: it brings the schema up.")
+    if behind := _behind(settings, path.stat().st_mtime):
+        return Finding("warehouse", "warn", f"{says}; {behind[0]}", behind[1])
     if age_s > PUBLISHED_AGE_MAX_S:
         return Finding("warehouse", "warn", says, "If events come in, see that a worker runs.")
     return Finding("warehouse", "ok", says)
+
+
+def _behind(settings: Settings, merged_at_s: float) -> tuple[str, str] | None:
+    """What readers do not see though it is there, and what to do; None: they see all.
+
+    merged_at_s: when the warehouse was made, seconds since 1970.
+    """
+    for file in sorted(settings.worker_file.parent.glob(WORKER_GLOB)):
+        copy = settings.published_dir / file.name
+        wal = file.with_name(f"{file.name}.wal")
+        wrote_at_s = max(one.stat().st_mtime for one in (file, wal) if one.exists())
+        late_s = wrote_at_s - (copy.stat().st_mtime if copy.exists() else 0.0)
+        if late_s > SNAPSHOT_BEHIND_MAX_S:
+            what = f"{file.name} has rows that it has not published"
+            return what, "Start or look at that worker; its log says what keeps it."
+    published = [file.stat().st_mtime for file in settings.published_dir.glob(WORKER_GLOB)]
+    behind_s = max(published, default=0.0) - merged_at_s
+    if behind_s > SNAPSHOT_BEHIND_MAX_S:
+        what = f"{len(published)} workers publish, it is {behind_s:,.0f} s behind the newest"
+        return what, "Merge what they publish: listenback publish --every 10"
+    return None
