@@ -104,7 +104,7 @@ class Pipeline:
         ruling.agree_on_log(self._con, partitions_n, str(self._settings.worker_file))
 
     def assign(self, shards: frozenset[int]) -> Mapping[TopicShard, int]:
-        """Own these shards; where another worker's published copy is further, take that one."""
+        """Own these shards; where a published copy is further, our own too, take that one."""
         self._gain(shards - self._shards)
         self._shards = shards
         self._buffer = _Buffer()
@@ -118,11 +118,11 @@ class Pipeline:
         return dict(self._next)
 
     def _gain(self, shards: frozenset[int]) -> None:
-        """Take over those of these shards that another worker has published further than we are."""
+        """Take over those of these shards that were published further than our file is."""
         if not shards:
             return
         own = restore.progress(self._con)
-        files = set(self._settings.published_dir.glob(publish.WORKER_GLOB)) - {self._published}
+        files = self._settings.published_dir.glob(publish.WORKER_GLOB)  # our own may outlive a disk
         copies = restore.most_advanced(files, skips_unusable=True)
         for shard in sorted(shards):
             if shard in copies and copies[shard].progress > own.get(shard, 0):
