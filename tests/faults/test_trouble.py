@@ -17,7 +17,7 @@ from support.traffic import Traffic
 from streams.topics import admin
 
 AWAY_S = 60
-DISK_BYTES = 24 << 20
+DISK_BYTES = 12 << 20
 
 
 def send(fleet, events_n=3_000, seed=1):
@@ -53,8 +53,9 @@ def test_a_broker_that_is_away_for_a_while_is_waited_for(kafka, fleet_on):
 
 def test_a_broker_that_dies_again_and_again_costs_nothing(kafka, fleet_on):
     fleet = fleet_on(kafka)
-    with Traffic(fleet.settings, events_n=20_000, seed=3, pause_s=0.1):
+    with Traffic(fleet.settings, events_n=12_000, seed=3, pause_s=0.1):
         workers = [fleet.start("a"), fleet.start("b")]
+        fleet.until(lambda: all(READING in worker.said() for worker in workers))
         for _ in range(3):
             time.sleep(4)
             kafka.kill()
@@ -91,7 +92,7 @@ def test_partitions_that_are_added_end_the_worker_and_keep_it_from_starting(kafk
     worker = reading(fleet)
     grown = names or ["exposures", "listens", "feedback", "judge-scores", "human-labels"]
     with admin(fleet.settings) as client:
-        client.create_partitions({fleet.settings.topic(n): {"count": 8} for n in grown})
+        client.create_partitions({fleet.settings.topic(n): 8 for n in grown})
     assert worker.ended() == 5, worker.said()[-3000:]
     assert "partitions" in worker.said()
     again = fleet.start("a")
@@ -173,7 +174,7 @@ def small_disk(tmp_path):
 
 def test_a_full_disk_ends_the_worker_and_costs_nothing(kafka, fleet_on, small_disk, tmp_path):
     fleet = fleet_on(kafka, data_dir=small_disk / "data")
-    send(fleet, events_n=60_000)
+    send(fleet, events_n=30_000)
     worker = fleet.start("a")
     assert worker.ended() == 3, worker.said()[-3000:]
     assert "the disk takes no more" in worker.said()
@@ -185,8 +186,8 @@ def test_a_full_disk_ends_the_worker_and_costs_nothing(kafka, fleet_on, small_di
 
 def test_a_limit_for_the_size_of_files_is_a_full_disk(kafka, fleet_on):
     fleet = fleet_on(kafka)
-    send(fleet, events_n=60_000)
-    limited = "import os, resource as r, sys; r.setrlimit(r.RLIMIT_FSIZE, (9_000_000,) * 2); "
+    send(fleet, events_n=30_000)
+    limited = "import os, resource as r, sys; r.setrlimit(r.RLIMIT_FSIZE, (5_000_000,) * 2); "
     command = [sys.executable, "-c", limited + "os.execv(sys.argv[1], sys.argv[1:])"]
     done = subprocess.run(
         [*command, LISTENBACK, "worker", "--worker-id", "a"],
