@@ -23,15 +23,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A published file's copy of a shard: progress is the sum of its next offsets."""
+    """A published file's copy of a shard, and how many messages it was made from."""
 
     path: Path
     progress: int
 
 
 def progress(con: DuckDBPyConnection) -> dict[int, int]:
-    """Messages read per shard. A shard is a function of them, so the larger is the newer."""
-    rows = con.execute("SELECT shard, sum(next_offset)::BIGINT FROM topic_shard GROUP BY shard")
+    """Messages read per shard. A shard is a function of them, so the larger is the newer.
+
+    Messages, not offsets: a copy that began late, where Kafka had deleted the start of the log or
+    the loss was accepted, has high offsets and few messages.
+    """
+    rows = con.execute("SELECT shard, sum(read_n)::BIGINT FROM topic_shard GROUP BY shard")
     return dict(rows.fetchall())
 
 

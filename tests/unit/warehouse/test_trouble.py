@@ -8,9 +8,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from support.log import batch, message
 from support.simulated import warehouse
 
 from streams.errors import IntegrityError
+from streams.events.topics import Topic
 from streams.pipeline import Pipeline
 from streams.settings import Settings
 from streams.warehouse import publish
@@ -84,3 +86,25 @@ def test_a_shard_of_another_log_is_not_taken_over(tmp_path):
     with pytest.raises(IntegrityError, match="another number of partitions"):
         new.assign(frozenset({0}))
     new.close()
+
+
+def read(settings, worker_id, messages_n, *, first_offset):
+    """A worker that reads shard 0 of the listens from an offset on, publishes and ends."""
+    pipeline = Pipeline(settings.model_copy(update={"worker_id": worker_id}))
+    wanted = pipeline.assign(frozenset({0}))["listens", 0]
+    sent = [message(Topic.LISTENS, f"e{first_offset + n}") for n in range(messages_n)]
+    pipeline.add(batch(Topic.LISTENS, sent, first_offset=first_offset))
+    pipeline.flush()
+    pipeline.publish()
+    pipeline.close()
+    return wanted
+
+
+def test_a_copy_that_began_late_is_not_taken_for_one_that_is_further(tmp_path):
+    settings = Settings(data_dir=tmp_path / "whole")
+    read(settings, "whole", 20, first_offset=0)
+    apart = Settings(data_dir=tmp_path / "apart")
+    read(apart, "late", 5, first_offset=100)  # Kafka had deleted what came before
+    late = apart.published_dir / "worker-late.duckdb"
+    late.rename(settings.published_dir / late.name)
+    assert read(settings, "heir", 1, first_offset=20) == 20
