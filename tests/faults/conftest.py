@@ -12,7 +12,7 @@ from support.kafka.cluster import running_kafka
 from streams.broker import broker_binary, embedded_broker
 from streams.errors import ConfigError
 from streams.settings import Settings
-from streams.topics import create_topics
+from streams.topics import FOR_EVER, create_topics
 
 NUMBERS = itertools.count()
 HERE = Path(__file__).parent
@@ -68,7 +68,7 @@ def fleet_on(tmp_path):
             "publish_share_max": 0.3,
         }
         settings = Settings(**{**given, **other})
-        create_topics(settings, replication_n=replication_n)
+        create_topics(settings, replication_n=replication_n, retention_ms=FOR_EVER)
         fleets.append(Fleet(settings, tmp_path))
         return fleets[-1]
 

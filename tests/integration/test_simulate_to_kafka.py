@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from streams.bulk_producer import BulkProducer, Records
+from streams.clock import now_us
 from streams.kafka_writer import KafkaWriter
 from streams.partitioner import partitions_of
 from streams.simulate.plan import Plan
 from streams.simulate.simulation import simulate
+from streams.topics import FOR_EVER, create_topics
 
 if TYPE_CHECKING:
     from streams.events.topics import Topic
@@ -50,3 +53,12 @@ def test_records_arrive_as_they_were_made(settings):
         for home in range(settings.partitions_n):
             expected = [one for one, at in zip(records, homes, strict=True) if at == home]
             assert found[home] == expected, (topic, home)
+
+
+def test_records_of_the_past_and_of_the_future_are_taken_by_topics_made_for_them(make_settings):
+    settings = make_settings()
+    create_topics(settings, retention_ms=FOR_EVER)
+    times_ms = [0, now_us() // 1_000 + 40 * 86_400_000]
+    with BulkProducer(settings) as producer:
+        producer.send(Records("listens", [b"k"] * 2, [b"old", b"new"], times_ms))
+        assert producer.flush() == 2

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 200
 TRY_AGAIN_S = 0.5
+RETRIES_MAX = 200
 
 
 class Traffic:
@@ -70,4 +71,6 @@ class Traffic:
                     self._is_hurried.wait(self._pause_s)
         except TransientError:
             self.retries_n += 1
+            if self.retries_n > RETRIES_MAX:
+                raise
             threading.Event().wait(TRY_AGAIN_S)
