@@ -39,6 +39,10 @@ COMMANDS = MappingProxyType(
         "doctor": Entry(
             "listenback.commands.doctor:doctor", "Find what is wrong here and what to do about it."
         ),
+        "erase": Entry(
+            "listenback.commands.erase:erase",
+            "Forget a user in every file of the data directory, and prove it.",
+        ),
         "hash": Entry(
             "listenback.commands.hash:content_hash",
             "Print the content hash of a warehouse: equal rows, equal hash.",

@@ -12,7 +12,7 @@ from streams.engine import apply, books, dedupe
 from streams.events.contracts import CONTRACTS
 from streams.events.source import REJECTED, SOURCE
 from streams.events.topics import JOINED_TOPICS
-from streams.warehouse import state, writer
+from streams.warehouse import erasures, state, writer
 from streams.warehouse.connect import frame
 
 if TYPE_CHECKING:
@@ -50,9 +50,11 @@ def commit(con: DuckDBPyConnection, arrived: Arrived, rules: Rules) -> books.Out
         topic: dedupe.firsts(rows, state.seen(con, topic, rows)) if rows.height else rows
         for topic, rows in valid.items()
     }
-    outcome = books.Outcome(valid, firsts, rejected)
+    kept, erased = erasures.split(con, firsts)
+    outcome = books.Outcome(valid, firsts, rejected, erased)
     if arrived.read.height:
-        changes = apply.apply(firsts, state.stored(con, apply.touched(firsts)), rules)
+        changes = apply.apply(kept, state.stored(con, apply.touched(kept)), rules)
+        changes = apply.with_erased(changes, erased)
         booked = books.booked(
             frame(con, "FROM topic_shard", books.BOOKS),
             arrived.read,
@@ -60,7 +62,8 @@ def commit(con: DuckDBPyConnection, arrived: Arrived, rules: Rules) -> books.Out
             out_of_orderness_us=rules.out_of_orderness_us,
         )
         letters = dead_letters.booked(con, rejected, rules.dead_letters)
-        writer.write(con, firsts, changes, writer.Books(booked, letters.rows, letters.counts))
+        letter_rows = erasures.redacted(con, letters.rows)
+        writer.write(con, kept, changes, writer.Books(booked, letter_rows, letters.counts, erased))
     return outcome
 
 

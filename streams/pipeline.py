@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from streams import dead_letters
+from streams import dead_letters, erasing
 from streams.clock import monotonic_ms
 from streams.engine import books
 from streams.engine.flood import Bounds
@@ -24,6 +24,7 @@ from streams.flush import Arrived, commit
 from streams.settings import DAY_US
 from streams.sink import Flushed
 from streams.warehouse import publish, restore, ruling
+from streams.warehouse import scrub as scrubbing
 from streams.warehouse.connect import hold, open_writable
 from streams.warehouse.migrate import migrate
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from streams.events.batch import Batch
     from streams.settings import Settings
     from streams.sink import DeadLetter, TopicShard
+    from streams.warehouse.erasures import Request
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,8 @@ class Pipeline:
         self._is_changed = False
         self._published_at_ms = float("-inf")
         self._publish_took_ms = 0.0
+        self._is_unclean = scrubbing.is_due(self._con)
+        self._scrub_from_ms = float("-inf")
 
     def _opened(self) -> DuckDBPyConnection:
         """The worker's file at the newest schema and under our rules."""
@@ -130,6 +134,7 @@ class Pipeline:
                 restore.take_shards(self._con, copy.path, [shard])
                 self._is_changed = True
                 log.info("shard %d: %d messages from %s", shard, copy.progress, copy.path.name)
+                self.erase(())  # that file may not have known whom this one is to forget
 
     def add(self, batch: Batch) -> None:
         """Take a batch into the buffer; what lies below the offsets of record is dropped."""
@@ -179,7 +184,9 @@ class Pipeline:
             self._settings.publish_interval_s * 1_000,
             self._publish_took_ms / self._settings.publish_share_max,
         )
-        is_due = self._is_changed and monotonic_ms() - self._published_at_ms >= least_ms
+        now_ms = monotonic_ms()
+        is_wanted = self._is_changed or (self._is_unclean and now_ms >= self._scrub_from_ms)
+        is_due = is_wanted and now_ms - self._published_at_ms >= least_ms
         if is_due:
             self.publish()
         return is_due
@@ -188,11 +195,14 @@ class Pipeline:
         """Checkpoint, copy, rename; the sole publisher's file is also the warehouse."""
         started_ms = monotonic_ms()
         settings = self._settings
+        self._scrub_if_due()
         publish.snapshot(
             self._con, settings.worker_file, self._published, keep_n=settings.publish_keep_n
         )
         if set(settings.published_dir.glob(publish.WORKER_GLOB)) == {self._published}:
             publish.link(self._published, settings.warehouse_file, keep_n=settings.publish_keep_n)
+            publish.forget_predecessors(settings.warehouse_file)
+        publish.forget_predecessors(self._published)
         self._is_changed = False
         self._published_at_ms = monotonic_ms()
         self._publish_took_ms = self._published_at_ms - started_ms
@@ -204,6 +214,36 @@ class Pipeline:
     def mark_forwarded(self, dlq_ids: Sequence[str]) -> None:
         """Remember that these were sent; sending twice is harmless, their id is the same."""
         dead_letters.mark_forwarded(self._con, dlq_ids)
+
+    def erase(self, requests: Sequence[Request]) -> Mapping[str, int]:
+        """Forget users, now and in what comes; rows that went or changed, by table.
+
+        What waits for a flush is looked at there. The bytes go when the file is written anew,
+        before it is published next.
+        """
+        done = erasing.erase(self._con, requests, self._rules)
+        self._is_unclean = scrubbing.is_due(self._con)
+        self._is_changed = self._is_changed or self._is_unclean
+        return done.rows_n
+
+    def forget_as(self, path: Path) -> None:
+        """Forget whom a published file has forgotten."""
+        restore.take_erasures(self._con, path)
+        self.erase(())
+
+    def _scrub_if_due(self) -> None:
+        """Write the file anew, where somebody was forgotten since and the interval allows it."""
+        if not self._is_unclean or monotonic_ms() < self._scrub_from_ms:
+            return
+        settings = self._settings
+        self._con.execute("CHECKPOINT")
+        self._con.close()
+        try:
+            scrubbing.scrub(settings.worker_file, memory=settings.duckdb_memory)
+        finally:
+            self._con = self._opened()
+        self._is_unclean = False
+        self._scrub_from_ms = monotonic_ms() + settings.erasure_scrub_interval_s * 1_000
 
     def close(self) -> None:
         """Checkpoint and close the file."""

@@ -81,6 +81,10 @@ class Settings(BaseModel):
         None, description="Key of the HMAC that turns user ids into user keys; environment only"
     )
 
+    certificate_secret: SecretStr | None = Field(
+        None, description="Key of the HMAC that signs erasure certificates; environment only"
+    )
+
     window_sizes_s: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_split), Field(min_length=1)
     ] = Field((60, 3_600, 86_400), description="Sizes of the tumbling windows, seconds")
@@ -107,6 +111,11 @@ class Settings(BaseModel):
     )
     publish_interval_s: float = Field(5.0, ge=0.0, description="Least time between two snapshots")
     publish_share_max: float = Field(0.1, gt=0, le=1, description="Most of the time to publish")
+    erasure_scrub_interval_s: float = Field(
+        3_600.0,
+        ge=0.0,
+        description="Least time between two rewritings of a worker's file after erasures",
+    )
     publish_keep_n: int = Field(3, ge=1, description="Published snapshots kept")
     duckdb_memory: str = Field(
         "1GB",
@@ -199,7 +208,9 @@ class Settings(BaseModel):
         )
 
 
-SECRETS = frozenset({"sasl_password", "user_key_secret", "webhook_url", "serve_token"})
+SECRETS = frozenset(
+    {"sasl_password", "user_key_secret", "webhook_url", "serve_token", "certificate_secret"}
+)
 PATHS = frozenset({"data_dir", "ssl_cafile", "ssl_certfile", "ssl_keyfile"})
 
 

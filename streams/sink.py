@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from streams.events.batch import Batch
+    from streams.warehouse.erasures import Request
 
 TopicShard = tuple[str, int]
 """(topic without prefix, partition)."""
@@ -68,6 +69,9 @@ class Sink(Protocol):
 
     def mark_forwarded(self, dlq_ids: Sequence[str]) -> None:
         """Remember that these dead letters were sent."""
+
+    def erase(self, requests: Sequence[Request]) -> Mapping[str, int]:
+        """Forget users, now and in what comes; rows that went or changed, by table."""
 
     def close(self) -> None:
         """Flush nothing more, close the file."""

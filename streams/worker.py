@@ -19,6 +19,7 @@ from faust.app.base import BootStrategy
 
 from streams.agents import define_agents
 from streams.clock import monotonic_ms
+from streams.eraser import Eraser
 from streams.errors import ListenbackError, TransientError
 from streams.feed import Feed, Progress
 from streams.forward import Forwarder
@@ -131,6 +132,7 @@ class _Worker:
             settings, sink, partitions_n=partitions_n, accept_loss=options.accept_loss
         )
         self._forwarder = Forwarder(settings, sink, self._feed)
+        self._eraser = Eraser(settings, sink, self._feed)
         self._app = build_app(settings, self._feed)
         self._monitor = Monitor(settings, self._feed, self._app)
         self._app.on_partitions_revoked.connect(self._on_revoked)
@@ -143,6 +145,7 @@ class _Worker:
         beside = [
             self._start_app(),
             self._forwarder.run(),
+            self._eraser.run(),
             self._watched(),
             self._report_now_and_then(),
         ]
@@ -192,7 +195,7 @@ class _Worker:
             await asyncio.sleep(min(idle_s, IDLE_LOOK_EVERY_S))
             positions = self._feed.positions
             is_quiet = monotonic_ms() - self._feed.taken_at_ms >= idle_s * 1_000
-            is_done = self._feed.is_drained and self._forwarder.is_idle
+            is_done = self._feed.is_drained and self._forwarder.is_idle and self._eraser.is_idle
             if positions is not None and is_quiet and is_done:
                 # The end as the last fetch said: Tansu's answer to "where is the end" is too low.
                 ends = {tp: self._app.consumer.highwater(tp) for tp in positions}

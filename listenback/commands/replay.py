@@ -154,7 +154,8 @@ def _rebuilt(settings: Settings, source: Source, until: Until, *, resumes: bool)
         end = live.offsets() if live is not None and until is Until.LIVE else None
         started_ms = monotonic_ms()
         with progress("replaying", None if end is None else sum(end.values())) as advance:
-            rebuilt = replays.rebuild(settings, source, end, advance)
+            path = None if live is None else live.path
+            rebuilt = replays.rebuild(settings, source, end, advance, live=path)
         took_s = (monotonic_ms() - started_ms) / 1_000
         verdict = _compared(rebuilt, live if end is not None else None) | {"took_s": took_s}
     finally:

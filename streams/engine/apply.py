@@ -6,7 +6,7 @@ boundaries, the interleaving of topics, restarts and owners change nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -122,6 +122,17 @@ def apply(accepted: Mapping[Topic, pl.DataFrame], stored: Stored, rules: Rules) 
         ),
         unit_days=units.unit_day_change(before, after, new_activity),
     )
+
+
+def with_erased(changes: Changes, erased: Mapping[Topic, pl.DataFrame]) -> Changes:
+    """The changes of a flush, events of erased users among it.
+
+    They leave nothing but the watermark, which must not depend on when the erasure came.
+    """
+    if not erased:
+        return changes
+    times = pl.concat([rows.select("shard", "event_time_us") for rows in erased.values()])
+    return replace(changes, watermarks=watermark.advanced(changes.watermarks, times))
 
 
 def _watermarks(accepted: Mapping[Topic, pl.DataFrame], stored: Stored) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -20,6 +20,7 @@ COUNTED = (
     "dead_lettered_n",
     "late_n",
     "unknown_enum_n",
+    "erased_n",
 )
 BOOKS = pl.Schema(
     {
@@ -50,11 +51,13 @@ class Outcome:
     valid: events that kept their contract, duplicates among them.
     firsts: those of `valid` that are new.
     rejected: messages that broke their contract.
+    erased: those of `firsts` whose user has been erased; they count as accepted, and leave no row.
     """
 
     valid: Mapping[Topic, pl.DataFrame]
     firsts: Mapping[Topic, pl.DataFrame]
     rejected: Mapping[Topic, pl.DataFrame]
+    erased: Mapping[Topic, pl.DataFrame] = field(default_factory=dict)
 
 
 def booked(
@@ -84,9 +87,18 @@ def booked(
             ),
             _count(topic, dead, dead_lettered_n=pl.len()),
         ]
+    parts += [_count(topic, rows, erased_n=pl.len()) for topic, rows in outcome.erased.items()]
     rows = pl.concat(parts).group_by(KEY).agg(_totals())
     touched = read.select("topic", "shard").unique()
     return rows.join(touched, on=list(KEY), how="semi").select(BOOKS.names()).sort(KEY)
+
+
+def erased_later(before: pl.DataFrame, erased: Mapping[Topic, pl.DataFrame]) -> pl.DataFrame:
+    """BOOKS rows of the topics and shards of events that were accepted, and are now erased."""
+    counts = [_count(topic, rows, erased_n=pl.len()) for topic, rows in erased.items()]
+    both = pl.concat([before, *counts]).group_by(KEY).agg(_totals())
+    touched = pl.concat(counts).select(KEY).unique()
+    return both.join(touched, on=list(KEY), how="semi").select(BOOKS.names()).sort(KEY)
 
 
 def _totals() -> list[pl.Expr]:

@@ -82,6 +82,8 @@ def rebuild(
     source: Source,
     end: Mapping[TopicShard, int] | None,
     advance: Callable[[int], None],
+    *,
+    live: Path | None = None,
 ) -> Rebuilt:
     """Read the source into the shadow folder, from where that stands, and publish it there.
 
@@ -90,6 +92,7 @@ def rebuild(
         source: the log.
         end: where to stop, exclusive; None: at its end.
         advance: told of every so many records read.
+        live: a published file; whom it has forgotten is not brought back by an old log.
 
     Raises:
         TransientError: another replay is under way here, or the log cannot be read.
@@ -99,6 +102,8 @@ def rebuild(
     pipeline = Pipeline(shadow)
     read_n = 0
     try:
+        if live is not None:
+            pipeline.forget_as(live)
         start = pipeline.assign(source.shards)
         for batch in source.batches(start, end):
             pipeline.add(batch)

@@ -76,6 +76,7 @@ MEANINGS: dict[str, str] = {measure.name: measure.meaning for measure in MEASURE
     "dead_lettered_n": "messages refused, counted in dead_letter_count",
     "late_n": "accepted events that the log took later than the out-of-orderness allows",
     "unknown_enum_n": "accepted events with an enum value this version does not know",
+    "erased_n": "accepted events of erased users: counted, and gone",
     "record_time_us_max": "newest message handled, by the log's time, microseconds UTC",
     "event_hash": "128-bit hash of topic, source and event_id",
     "dlq_id": "id of the dead letter, a function of topic, partition and offset",
@@ -219,7 +220,10 @@ def _state() -> Iterable[Table]:
 
 
 def _books() -> Iterable[Table]:
-    counts = ("read_n", "accepted_n", "duplicate_n", "dead_lettered_n", "late_n", "unknown_enum_n")
+    counts = (
+        *("read_n", "accepted_n", "duplicate_n", "dead_lettered_n", "late_n"),
+        *("unknown_enum_n", "erased_n"),
+    )
     yield Table(
         "topic_shard",
         "offsets of record and counters per topic and shard; read pipeline_health",

@@ -73,6 +73,13 @@ def check_version(found: int, where: str) -> None:
         )
 
 
+def make_bare(con: DuckDBPyConnection) -> None:
+    """The newest tables in a database in memory, for a moment: without comments and history."""
+    for migration in migrations():
+        lines = migration.sql.splitlines()
+        con.execute("\n".join(line for line in lines if not line.startswith("COMMENT ON ")))
+
+
 def check_current(con: DuckDBPyConnection, where: str) -> None:
     """Refuse a file that older or newer code has written: its tables are not ours.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from streams.errors import TransientError
 from streams.warehouse import restore
-from streams.warehouse.connect import first_row, open_writable
+from streams.warehouse.connect import first_row, open_readable, open_writable
 from streams.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
@@ -64,6 +64,37 @@ def _keep(target: Path, keep_n: int) -> None:
         os.link(target, first)
 
 
+def forget_predecessors(target: Path) -> None:
+    """Remove earlier snapshots that may hold bytes of somebody whom the current one has forgotten.
+
+    They are those that did not know of a request, or had not been written anew since.
+    """
+    gone = _scrubbed(target)
+    for path in sorted(target.parent.glob(f"{target.name}.*")) if gone else []:
+        if path.suffix[1:].isdigit() and not gone <= _scrubbed(path):
+            path.unlink(missing_ok=True)
+
+
+def _scrubbed(path: Path) -> frozenset[str]:
+    """Requests to forget somebody of which nothing is left in a published file."""
+    con = open_readable(path)
+    try:
+        rows = con.execute("SELECT request_id FROM erasure WHERE is_scrubbed").fetchall()
+    finally:
+        con.close()
+    return frozenset(row[0] for row in rows)
+
+
+def _note_scrubbed(con: DuckDBPyConnection, sources: Iterable[Path]) -> None:
+    """Nothing is left in a merged file of what is left in none of its sources."""
+    clean = [_scrubbed(path) for path in sources]
+    if clean:
+        con.execute(
+            "UPDATE erasure SET is_scrubbed = true WHERE request_id IN (SELECT unnest(?))",
+            [sorted(frozenset.intersection(*clean))],
+        )
+
+
 def link(source: Path, target: Path, *, keep_n: int) -> None:
     """Let `target` be the file `source`, atomically: a sole worker's file is the whole."""
     with _alone(target) as is_alone:
@@ -104,10 +135,12 @@ def _merged(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) 
             shards = [shard for shard, copy in best.items() if copy.path == path]
             _adopt_rules(con, path)
             restore.take_shards(con, path, shards)
+        _note_scrubbed(con, {copy.path for copy in best.values()})
         con.execute("CHECKPOINT")
     finally:
         con.close()
     place(coming, target, keep_n=keep_n)
+    forget_predecessors(target)
     return {shard: copy.path for shard, copy in best.items()}
 
 

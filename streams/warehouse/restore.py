@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NEW_ERASURES = (
+    "INSERT INTO erasure SELECT * REPLACE (false AS is_scrubbed) FROM other.erasure "
+    "WHERE request_id NOT IN (SELECT request_id FROM erasure)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Copy:
@@ -110,6 +115,16 @@ def take_shards(con: DuckDBPyConnection, path: Path, shards: Iterable[int]) -> N
                     "WHERE shard IN (SELECT unnest(?))",
                     [wanted],
                 )
+            con.execute(NEW_ERASURES)
+    finally:
+        con.execute("DETACH other")
+
+
+def take_erasures(con: DuckDBPyConnection, path: Path) -> None:
+    """Know whom a published file is to forget."""
+    con.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS other (READ_ONLY)")
+    try:
+        con.execute(NEW_ERASURES)
     finally:
         con.execute("DETACH other")
 

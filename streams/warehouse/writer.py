@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What is written beside the events: `topic_shard` and dead letter rows, whole."""
+    """What is written beside the events: `topic_shard` and dead letter rows, whole.
+
+    erased: events of erased users, of which only the id is kept, so that a second one is known.
+    """
 
     topic_shards: pl.DataFrame
     dead_letters: pl.DataFrame
     dead_letter_counts: pl.DataFrame
+    erased: Mapping[Topic, pl.DataFrame] = field(default_factory=dict)
 
 
 def write(
@@ -39,6 +43,8 @@ def write(
     with transaction(con):
         for topic, rows in accepted.items():
             append(con, TABLES[FACT_TABLES[topic]], rows)
+            _remember(con, topic, rows)
+        for topic, rows in books.erased.items():
             _remember(con, topic, rows)
         replace(con, TABLES["generation"], changes.generations)
         replace(con, TABLES["generation_score"], changes.scores)

@@ -813,6 +813,7 @@ CREATE TABLE topic_shard (
     "dead_lettered_n" BIGINT,
     "late_n" BIGINT,
     "unknown_enum_n" BIGINT,
+    "erased_n" BIGINT,
     "record_time_us_max" BIGINT
 );
 COMMENT ON TABLE topic_shard IS 'offsets of record and counters per topic and shard; read pipeline_health';
@@ -825,6 +826,7 @@ COMMENT ON COLUMN topic_shard."duplicate_n" IS 'events whose (source, event_id) 
 COMMENT ON COLUMN topic_shard."dead_lettered_n" IS 'messages refused, counted in dead_letter_count';
 COMMENT ON COLUMN topic_shard."late_n" IS 'accepted events that the log took later than the out-of-orderness allows';
 COMMENT ON COLUMN topic_shard."unknown_enum_n" IS 'accepted events with an enum value this version does not know';
+COMMENT ON COLUMN topic_shard."erased_n" IS 'accepted events of erased users: counted, and gone';
 COMMENT ON COLUMN topic_shard."record_time_us_max" IS 'newest message handled, by the log''s time, microseconds UTC';
 
 CREATE TABLE dead_letter (

@@ -15,6 +15,16 @@ COMMENT ON COLUMN rules.dead_letter_bytes_max IS 'raw bytes of dead letters kept
 CREATE TABLE log_shape (partitions_n INTEGER);
 COMMENT ON TABLE log_shape IS 'the log this file was made from: one row, none before a worker ran';
 COMMENT ON COLUMN log_shape.partitions_n IS 'partitions of each topic; keys lie by this number';
+CREATE TABLE erasure (
+    request_id VARCHAR, key_hash VARCHAR, before_us BIGINT, requested_at_us BIGINT,
+    is_scrubbed BOOLEAN
+);
+COMMENT ON TABLE erasure IS 'users to forget: their rows were removed, what comes is not kept';
+COMMENT ON COLUMN erasure.request_id IS 'the request';
+COMMENT ON COLUMN erasure.key_hash IS 'SHA-256 of the user key, which itself is forgotten';
+COMMENT ON COLUMN erasure.before_us IS 'only events before it, microseconds UTC; null: all';
+COMMENT ON COLUMN erasure.requested_at_us IS 'when it was asked, microseconds UTC';
+COMMENT ON COLUMN erasure.is_scrubbed IS 'whether this file was written anew since';
 
 
 CREATE VIEW idle_shard AS
@@ -165,7 +175,7 @@ GROUP BY ALL;
 CREATE VIEW pipeline_health AS
 SELECT t.topic, t.shard, t.next_offset, t.read_n, t.accepted_n, t.duplicate_n, t.dead_lettered_n,
     t.read_n = t.accepted_n + t.duplicate_n + t.dead_lettered_n AS is_balanced,
-    coalesce(d.flooded_n, 0) AS flooded_n, t.late_n, t.unknown_enum_n,
+    coalesce(d.flooded_n, 0) AS flooded_n, t.late_n, t.unknown_enum_n, t.erased_n,
     make_timestamp(t.record_time_us_max) AS newest_record_at,
     w.event_time_us_max - r.out_of_orderness_us AS watermark_us,
     make_timestamp(w.event_time_us_max - r.out_of_orderness_us) AS watermark_at,
@@ -325,6 +335,7 @@ COMMENT ON COLUMN pipeline_health."is_balanced" IS 'whether read = accepted + du
 COMMENT ON COLUMN pipeline_health."flooded_n" IS 'refused messages whose bytes are in the topic alone, beyond the flood''s bounds';
 COMMENT ON COLUMN pipeline_health."late_n" IS 'accepted events that the log took later than the out-of-orderness allows';
 COMMENT ON COLUMN pipeline_health."unknown_enum_n" IS 'accepted events with an enum value this version does not know';
+COMMENT ON COLUMN pipeline_health."erased_n" IS 'accepted events of erased users: counted, and gone';
 COMMENT ON COLUMN pipeline_health."newest_record_at" IS 'newest message handled, by the log''s time, UTC';
 COMMENT ON COLUMN pipeline_health."watermark_us" IS 'largest event time less the out-of-orderness, microseconds UTC';
 COMMENT ON COLUMN pipeline_health."watermark_at" IS 'the watermark as a timestamp, UTC';

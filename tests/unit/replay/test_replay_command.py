@@ -152,6 +152,22 @@ def test_a_replay_that_was_cut_short_goes_on_where_it_stood(replay, live):
     assert replay()[1]["read_n"] == whole["read_n"] + done_n
 
 
+def test_who_was_forgotten_is_not_brought_back_by_the_log(replay, live, capsys):
+    con = open_readable(live.warehouse_file)
+    user = con.sql("SELECT user_key FROM listen ORDER BY 1 LIMIT 1").fetchall()[0][0]
+    con.close()
+    assert run(["erase", "--user-key", user, "--data-dir", str(live.data_dir), "--yes"]) == 0
+    capsys.readouterr()
+    before = content_at(live.warehouse_file)
+    code, told, _ = replay()
+    assert (code, told["differing"], told["is_compared"]) == (0, [], True)
+    assert told["hash"] == before.hash
+    con = open_readable(live.data_dir / "replay" / "published" / "warehouse.duckdb")
+    erased = con.sql("SELECT sum(erased_n)::BIGINT FROM pipeline_health").fetchall()[0][0]
+    assert erased > 0
+    con.close()
+
+
 def test_what_is_missing_is_said(tmp_path, capsys):
     assert run(["replay", "--data-dir", str(tmp_path)]) == 2
     assert run(["replay", "--swap", "--data-dir", str(tmp_path)]) == 2

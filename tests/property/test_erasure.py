@@ -1,0 +1,108 @@
+"""Forgetting a user leaves what the log without that user would have left, whenever it is asked."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.frames import arrived
+from support.oracle import differences
+from support.shard_logs import RULES, START_US, USERS, as_log, cut, interleaved, logs
+
+from streams import erasing
+from streams.flush import commit
+from streams.warehouse.connect import open_writable, transaction
+from streams.warehouse.content import content_of
+from streams.warehouse.erasures import Request
+from streams.warehouse.migrate import migrate
+from streams.warehouse.restore import drop_shards
+
+pytestmark = [pytest.mark.property, pytest.mark.timeout(3_000)]
+
+BOOKS = ("topic_shard", "shard_watermark")
+MOMENTS = st.one_of(st.none(), st.integers(0, 3 * 86_400).map(lambda s: START_US + s * 1_000_000))
+
+
+@pytest.fixture(scope="module")
+def con(tmp_path_factory):
+    path = tmp_path_factory.mktemp("erasure") / "law.duckdb"
+    con = open_writable(path, memory="500MB", threads_n=1)
+    migrate(con, str(path))
+    con.execute("INSERT INTO rules VALUES ([60, 3600, 86400], 60000000, 2592000000000, 0, 0, 0, 0)")
+    yield con
+    con.close()
+
+
+def content(con, chunks, requests, at):
+    """The file after the chunks, each one flush; the requests come before chunk `at`."""
+    with transaction(con):
+        drop_shards(con, (0, 1))
+        con.execute("DELETE FROM erasure")
+    for number, chunk in enumerate([*chunks, []]):
+        if number == min(at, len(chunks)):
+            erasing.erase(con, requests, RULES)
+        commit(con, arrived(chunk), RULES)
+    assert con.sql("FROM pipeline_health WHERE NOT is_balanced").fetchall() == []
+    return content_of(con)
+
+
+def names(con, user):
+    """Tables with a row that names the user."""
+    tables = [row[0] for row in con.sql("SELECT table_name FROM duckdb_tables()").fetchall()]
+    sql = "SELECT count(*) FROM {} t WHERE contains(to_json(t)::VARCHAR, ?)"
+    return [t for t in tables if con.execute(sql.format(t), [user]).fetchall() != [(0,)]]
+
+
+@settings(max_examples=max(10, settings().max_examples // 5))  # each is seven logs
+@given(
+    drawn=logs,
+    repeats=st.lists(st.integers(0, 100), max_size=4),
+    order=st.lists(st.integers(0, 100), max_size=30),
+    sizes=st.lists(st.integers(0, 8), max_size=6),
+    whom=st.lists(st.tuples(st.sampled_from(USERS), MOMENTS), min_size=1, max_size=3),
+    at=st.integers(0, 7),
+)
+def test_it_is_the_log_without_the_user_whenever_it_is_asked(  # noqa: PLR0917
+    con, drawn, repeats, order, sizes, whom, at
+):
+    log = as_log(drawn, repeats=repeats)
+    requests = [Request(f"r{n}", user, n, before) for n, (user, before) in enumerate(whom)]
+    first = content(con, [log], requests, 0)  # asked before anything came
+    assert differences(con) == {}
+    chunks = cut(interleaved(log, order), sizes)
+    assert content(con, chunks, requests, at) == first
+    assert erasing.erase(con, requests, RULES).rows_n == {}  # twice is the same as once
+    gone_n = con.sql("SELECT coalesce(sum(erased_n), 0)::BIGINT FROM topic_shard").fetchall()[0][0]
+    for user, before in whom:
+        if before is None:
+            assert names(con, user) == []
+    rest = without(log, whom)
+    assert gone_n == ids_n(log) - ids_n(rest)
+    assert content(con, [rest], [], 0).without(BOOKS) == first.without(BOOKS)
+
+
+PERSONS = {
+    "exposures": ("user_key", "unit_id"),
+    "listens": ("user_key",),
+    "feedback": ("user_key",),
+    "judge-scores": (),
+    "human-labels": ("rater_key",),
+}
+
+
+def without(log, whom):
+    """The log without the events of these users, said in plain Python."""
+    return [
+        (topic, event)
+        for topic, event in log
+        if not any(
+            user in [event.get(name) for name in PERSONS[topic.value]]
+            and (before is None or event["event_time_us"] < before)
+            for user, before in whom
+        )
+    ]
+
+
+def ids_n(log):
+    """How many events there are, each once."""
+    return len({(topic, event["shard"], event["event_id"]) for topic, event in log})
