@@ -36,8 +36,9 @@ class Bench:
         started_s = time.perf_counter()
         try:
             found = measure(self)
-        except FailedError as error:
-            found = {"failed": str(error)}
+        except Exception as error:  # noqa: BLE001 - one section must not end a run of 20 minutes
+            reason = str(error) if isinstance(error, FailedError) else repr(error)
+            found = {"failed": reason}
             self.say(f"{name} failed: {error}")
         self.raw[name] = found
         self.raw.setdefault("took_s", {})[name] = time.perf_counter() - started_s

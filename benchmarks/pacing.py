@@ -21,16 +21,13 @@ if TYPE_CHECKING:
     from streams.sink import Flushed
 
 TICK_S = 0.02
-PREPARE_S = 8.0
-PREPARED_PER_S = 40_000
-"""Messages simulated and encoded per second, on a slow day."""
+PREPARE_S = 5.0
 
 
 def send_paced(bootstrap: str, name: str, traffic: dict[str, Any]) -> dict[str, Any]:
-    """Send each record at its own time, the slice beginning a little after now."""
-    wish = Traffic(**traffic)
-    starts_s = time.time() + PREPARE_S + wish.events_n / PREPARED_PER_S
-    live = Live(Traffic(**traffic, start_ms=int(starts_s * 1_000)))
+    """Send each record when it is its time, and with that time, once all are prepared."""
+    planned_s = time.time() + PREPARE_S
+    live = Live(Traffic(**traffic, start_ms=int(planned_s * 1_000)))
     parts = [
         (topic, rows.with_columns(tick=rows["timestamp_ms"] // int(TICK_S * 1_000)))
         for topic, rows in live.simulation.records()
@@ -43,15 +40,17 @@ def send_paced(bootstrap: str, name: str, traffic: dict[str, Any]) -> dict[str, 
         ),
         key=lambda one: one[0],
     )
-    behind_s = 0.0
     settings = broker_settings(bootstrap, name)
     create_topics(settings)
+    later_s = max(0.0, time.time() + 1.0 - planned_s)
+    behind_s = 0.0
     with KafkaWriter(settings) as writer:
         for tick, topic, rows in ticks:
-            wait_s = (tick + 1) * TICK_S - time.time()
+            wait_s = (tick + 1) * TICK_S + later_s - time.time()
             behind_s = max(behind_s, -wait_s)
             time.sleep(max(0.0, wait_s))
-            writer.write(topic, rows)
+            at = rows["timestamp_ms"] + int(later_s * 1_000)
+            writer.write(topic, rows.with_columns(timestamp_ms=at))
     return {"rows_n": live.simulation.records_n, "behind_s": behind_s}
 
 

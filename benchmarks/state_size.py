@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
 PUBLISH_EVENTS_N = 20_000
-PAST_THE_END_S = 15.0
+PAST_THE_END_S = 20.0
 
 
 def files(bench: Bench) -> dict[str, Any]:

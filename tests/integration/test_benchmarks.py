@@ -13,7 +13,11 @@ from benchmarks.__main__ import SECTIONS, main
 from streams.broker import broker_binary
 from streams.errors import ConfigError
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("bench"),  # one run serves all
+]
 ELSEWHERE = {"peers", "demo_time"}
 """Other engines would be installed first; the demo has tests of its own."""
 NEED_THEM = {"of_faust", "tea-tasting", "spotify-confidence", "demo"}
@@ -35,7 +39,6 @@ def result(tmp_path_factory):
     return json.loads(out.read_text())
 
 
-@pytest.mark.timeout(900)
 def test_every_section_is_measured(result):
     failed = {name: one for name, one in result["raw"].items() if "failed" in one}
     assert failed == {}
