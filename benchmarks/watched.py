@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streams.events.topics import JOINED_TOPICS
 from streams.sink import DeadLetter, Flushed
@@ -30,12 +30,16 @@ class Times:
 
 
 class Watched:
-    """Another sink, watched. Satisfies streams.sink.Sink."""
+    """Another sink, watched: what is not named here goes straight to it."""
 
     def __init__(self, sink: Sink) -> None:
         """Watch this one."""
         self._sink = sink
         self.times = Times()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the sink has
+        """What is not watched."""
+        return getattr(self._sink, name)
 
     def assign(self, shards: frozenset[int]) -> Mapping[TopicShard, int]:
         """Pass on; the clock of a run starts at the first assignment of shards."""
@@ -69,22 +73,6 @@ class Watched:
         self._sink.publish()
         self.times.publishes.append(time.perf_counter())
 
-    def rows_buffered(self) -> int:
-        """Pass on."""
-        return self._sink.rows_buffered()
-
-    def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
-        """Pass on."""
-        return self._sink.dead_letters(limit)
-
-    def mark_forwarded(self, dlq_ids: Sequence[str]) -> None:
-        """Pass on."""
-        self._sink.mark_forwarded(dlq_ids)
-
-    def close(self) -> None:
-        """Pass on."""
-        self._sink.close()
-
 
 @dataclass(slots=True)
 class CountingSink:
@@ -93,6 +81,9 @@ class CountingSink:
     rows_n: int = 0
     waiting_n: int = 0
     next_offsets: dict[TopicShard, int] = field(default_factory=dict)
+
+    def agree_on_partitions(self, partitions_n: int) -> None:
+        """With any number."""
 
     def assign(self, shards: frozenset[int]) -> Mapping[TopicShard, int]:
         """Everything from its beginning."""
