@@ -15,8 +15,8 @@ import polars as pl
 from analytics.judges import pairs as decided_pairs
 from analytics.judges.association import Together, spearman
 from analytics.judges.figure import Figure, nothing
-from analytics.judges.labels import Labels
-from analytics.judges.people import alphas, judge_with_people
+from analytics.judges.labels import Labels, pairs_with
+from analytics.judges.people import Rows, alphas, categorical
 from analytics.judges.resample import How, jackknifed
 from analytics.stats.alt_test import AltRule, AltTest, alt_test
 from analytics.stats.checks import floats
@@ -153,9 +153,10 @@ def counted_with_people(
     of_people = alphas(labels, ("ordinal", "interval"), alpha=alpha) if labels.raters else ()
     if not labels.raters or np.all(np.isnan(grades)):
         return (), of_people, None
-    found = judge_with_people(np.round(grades), labels, alpha=alpha, is_numeric=True, weight=weight)
+    rows = Rows.of(pairs_with(np.round(grades), labels.values)).weighed(weight)
+    found = categorical(rows, alpha=alpha, is_ordered=True)
     test = alt_test(labels.values, grades, AltRule(ALT_EPSILON), scoring="neg_rmse")
-    return found[:4], of_people, test
+    return found, of_people, test
 
 
 def pairs_with_people(

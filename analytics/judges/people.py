@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from analytics.judges.figure import Figure, finite, nothing, of_interval
 from analytics.judges.labels import pairs_with, pairs_within
 from analytics.judges.resample import How, jackknifed
 from analytics.stats.agreement import Confusion, ac1, kappa, raw_agreement
-from analytics.stats.checks import floats
+from analytics.stats.checks import FloatArray, floats
 from analytics.stats.krippendorff import VALUES_MAX, krippendorff_alpha
 from analytics.stats.means import mean_interval
 from analytics.stats.moments import Marginal
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from analytics.judges.labels import Labels
     from analytics.stats.agreement import Weights
-    from analytics.stats.checks import FloatArray
     from analytics.stats.krippendorff import Level
 
 CATEGORIES_MAX = 50
@@ -151,9 +151,27 @@ def _categorical(
     return jackknifed(name, statistic, rows.weight, rows.item, spread)
 
 
+def correlations(rows: Rows, *, alpha: float) -> tuple[Figure, ...]:
+    """Spearman and Pearson, over items."""
+    return _correlations(rows, ("Spearman", "Pearson"), alpha)
+
+
 def numeric(rows: Rows, *, alpha: float) -> tuple[Figure, ...]:
     """Spearman, Pearson, Kendall tau-b and the mean of a - b, over items."""
-    names = ("Spearman", "Pearson", "Kendall tau-b", "mean difference")
+    found = _correlations(rows, ("Spearman", "Pearson", "Kendall tau-b"), alpha)
+    if len(rows.a) == 0:
+        return (*found, nothing("mean difference", "no item has both labels"))
+    return (*found, _shift(rows, alpha=alpha))
+
+
+WAYS: dict[str, tuple[Callable[[Together, FloatArray], float], int]] = {
+    "Spearman": (spearman, 100),
+    "Pearson": (pearson, 100),
+    "Kendall tau-b": (kendall, KENDALL_GROUPS_MAX),
+}
+
+
+def _correlations(rows: Rows, names: tuple[str, ...], alpha: float) -> tuple[Figure, ...]:
     items_n = len(np.unique(rows.item))
     if len(rows.a) == 0:
         return tuple(nothing(name, "no item has both labels") for name in names)
@@ -162,16 +180,16 @@ def numeric(rows: Rows, *, alpha: float) -> tuple[Figure, ...]:
             why = f"the {whose} side says {part[0]:g} of every item: nothing varies"
             return tuple(nothing(name, why, n=items_n) for name in names)
     pairs = Together.of(rows.a, rows.b)
-    ways: tuple[tuple[str, Callable[[FloatArray], float], int], ...] = (
-        ("Spearman", lambda w: spearman(pairs, w), 100),
-        ("Pearson", lambda w: pearson(pairs, w), 100),
-        ("Kendall tau-b", lambda w: kendall(pairs, w), KENDALL_GROUPS_MAX),
+    return tuple(
+        jackknifed(
+            name,
+            partial(WAYS[name][0], pairs),
+            rows.weight,
+            rows.item,
+            How(alpha, "fisher", groups_max=WAYS[name][1]),
+        )
+        for name in names
     )
-    found = [
-        jackknifed(name, way, rows.weight, rows.item, How(alpha, "fisher", groups_max=most))
-        for name, way, most in ways
-    ]
-    return (*found, _shift(rows, alpha=alpha))
 
 
 def _shift(rows: Rows, *, alpha: float) -> Figure:
@@ -215,7 +233,7 @@ def judge_with_people(
 
 def _pairwise(rows: Rows, *, alpha: float, is_numeric: bool) -> tuple[Figure, ...]:
     counted = categorical(rows, alpha=alpha, is_ordered=is_numeric)
-    return (*counted, *(numeric(rows, alpha=alpha)[:2] if is_numeric else ()))
+    return (*counted, *(correlations(rows, alpha=alpha) if is_numeric else ()))
 
 
 def with_the_mean(judge: FloatArray, people: Labels, *, alpha: float) -> tuple[Figure, ...]:

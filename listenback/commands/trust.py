@@ -13,7 +13,7 @@ from analytics.judges.daysums import DaySums, load, save
 from analytics.judges.trial import Asked, Trial, Trials, try_judges
 from analytics.judges.words import told
 from analytics.read import check_warehouse
-from listenback.console import err, out, print_json
+from listenback.console import err, out, print_columns, print_json
 from listenback.definitions import definitions
 from listenback.options import setting
 from streams.errors import ConfigError
@@ -22,6 +22,7 @@ from streams.warehouse.connect import open_readable
 
 SCHEMA = "listenback.trust/1"
 UNTRUSTWORTHY = 4
+HEAD = ("judge", "dimension", "epoch", "surface", "state", "use")
 
 WarehouseFile = Annotated[
     Optional[Path], typer.Option("--warehouse", help="A published file (default: the data dir's).")
@@ -106,12 +107,20 @@ def _keep(folder: Path, sums: DaySums) -> None:
 def _say(found: Trials) -> None:
     if not found.trials:
         out.print("No judge has scored anything yet.", markup=False)
+    else:
+        print_columns([HEAD, *(_line(one) for trial in found.trials for one in trial.certificates)])
+        out.print("")
     for trial in found.trials:
         out.print("\n".join([*told(trial), ""]), markup=False)
     sums = found.sums
     err.print(
         f"{sums.days_read} days read, {sums.days_kept} unchanged since the last look", markup=False
     )
+
+
+def _line(one: Certificate) -> tuple[str, ...]:
+    named = (one.instrument.judge, one.instrument.dimension, one.instrument.epoch[:8])
+    return (*named, one.surface or "-", one.state, one.use)
 
 
 def as_dict(found: Trials) -> dict[str, Any]:
