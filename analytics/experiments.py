@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from analytics.catalog import undeclared
 from analytics.cells import Units, read_cells
 from analytics.decide import Quality, decide, multiple_exposure, sample_ratio
+from analytics.examine import experiment_health
 from analytics.fold import UNIT_TABLE
+from analytics.health import alarms
 from analytics.outcomes import Observed, compare_all, parts_of
 from analytics.results import ExperimentResult, MultipleExposure, Verdict
 from analytics.scores import judge_views
 from analytics.segments import read_segments
+from analytics.trajectory import settled_verdicts
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from duckdb import DuckDBPyConnection
 
     from analytics.catalog import Catalog, Experiment
+    from analytics.decide import Settled
+    from analytics.examine import Halves
     from analytics.fold import FoldPlan
     from analytics.outcomes import ByClass
     from analytics.read import Seen
-    from analytics.results import Comparison, JudgeView, Segment
+    from analytics.results import Comparison, Health, JudgeView, Segment
     from analytics.scores import Instrument, ScoredArm
 
 ALPHA = 0.05
@@ -42,6 +47,7 @@ class Night:
     as_of: dt.date
     scores: dict[str, dict[tuple[str, str, str], dict[str, ScoredArm]]]
     instruments: dict[tuple[str, str, str], Instrument]
+    halves: dict[str, Halves] = field(default_factory=dict)
 
 
 def experiment_result(night: Night, name: str, seen: Sequence[Seen]) -> ExperimentResult:
@@ -51,14 +57,18 @@ def experiment_result(night: Night, name: str, seen: Sequence[Seen]) -> Experime
     if plan is None:
         return _single(name, seen)
     ours = [one for one in seen if one.unit_type == plan.unit and one.variant_id in plan.variants]
-    units = {
-        variant: sum(o.units for o in ours if o.variant_id == variant) for variant in plan.variants
-    }
+    units = _units(plan, ours)
     observed = Observed(plan, _cells(night, plan), sum(one.with_past for one in ours))
     parts = parts_of(plan, night.catalog.metrics, declared=declared is not None)
     comparisons = compare_all(observed, night.fold.metrics, parts)
     multiple = multiple_exposure(_multiple(plan, seen), single=sum(units.values()))
-    quality = Quality(sample_ratio(plan, _looks(night, plan)), multiple)
+    looks = _looks(night, plan)
+    health = experiment_health(observed, night.fold.metrics, parts, night.halves, _new_units(looks))
+    quality = Quality(sample_ratio(plan, list(looks.values())), multiple, alarms(health))
+    settled = settled_verdicts(
+        night.con, plan, night.fold.metrics, parts, comparisons, as_of=night.as_of
+    )
+    days_left = _days_left(plan, night.as_of, ours)
     return ExperimentResult(
         id=name,
         title=plan.title or name,
@@ -71,24 +81,38 @@ def experiment_result(night: Night, name: str, seen: Sequence[Seen]) -> Experime
         units=units,
         first_day=min((one.first_day.isoformat() for one in ours), default=None),
         last_day=max((one.last_day.isoformat() for one in ours), default=None),
-        days_left=_days_left(plan, night.as_of, ours),
-        notes=_notes(plan, seen, declared=declared is not None),
+        days_left=days_left,
+        notes=(*_notes(plan, seen, declared=declared is not None), *_findings(health)),
         sample_ratio=quality.sample_ratio,
         multiple=multiple,
-        verdicts=_verdicts(night, plan, comparisons, quality),
+        verdicts=_verdicts(night, plan, comparisons, quality, settled, days_left),
         comparisons=comparisons,
         segments=_segments(night, observed),
+        health=health,
     )
 
 
-def _verdicts(
-    night: Night, plan: Experiment, comparisons: Sequence[Comparison], quality: Quality
+def _verdicts(  # noqa: PLR0913, PLR0917 - what verdicts stand on
+    night: Night,
+    plan: Experiment,
+    comparisons: Sequence[Comparison],
+    quality: Quality,
+    settled: Mapping[str, Settled],
+    days_left: int | None,
 ) -> tuple[Verdict, ...]:
     scores = night.scores.get(plan.id, {})
     verdicts = []
     for treatment in plan.treatments:
         ours = [one for one in comparisons if one.treatment.variant == treatment]
-        verdict = decide(plan, ours, quality, treatment=treatment, as_of=night.as_of)
+        verdict = decide(
+            plan,
+            ours,
+            quality,
+            treatment=treatment,
+            as_of=night.as_of,
+            settled=settled.get(treatment),
+            days_left=days_left,
+        )
         pair = (plan.control, treatment)
         judges = judge_views(scores, night.instruments, pair=pair, alpha=ALPHA)
         beside = tuple(_beside(view, verdict.listeners_prefer) for view in judges)
@@ -104,7 +128,27 @@ def _beside(view: JudgeView, listeners_prefer: str) -> JudgeView:
     return dataclasses.replace(view, beside_listeners="agrees" if agrees else "contradicts")
 
 
-def _looks(night: Night, plan: Experiment) -> list[dict[str, int]]:
+def _units(plan: Experiment, seen: Sequence[Seen]) -> dict[str, int]:
+    """Units that count, by variant."""
+    return {name: sum(o.units for o in seen if o.variant_id == name) for name in plan.variants}
+
+
+def _findings(health: Sequence[Health]) -> tuple[str, ...]:
+    """What the checks found, as notes."""
+    return tuple(f"{one.check}: {one.finding}." for one in health if one.finding)
+
+
+def _new_units(looks: Mapping[dt.date, Mapping[str, int]]) -> dict[dt.date, int]:
+    """Units by the day of their first exposure."""
+    total = 0
+    found = {}
+    for day, so_far in looks.items():
+        found[day] = sum(so_far.values()) - total
+        total += found[day]
+    return found
+
+
+def _looks(night: Night, plan: Experiment) -> dict[dt.date, dict[str, int]]:
     """Units by variant up to each day on which some were exposed for the first time."""
     rows = night.con.execute(
         f"""SELECT first_day, variant_id, count(*) FROM {UNIT_TABLE}
@@ -117,7 +161,7 @@ def _looks(night: Night, plan: Experiment) -> list[dict[str, int]]:
     for day, variant, n in rows:
         so_far[variant] = so_far.get(variant, 0) + n
         looks[day] = dict(so_far)
-    return list(looks.values())
+    return looks
 
 
 def _cells(night: Night, plan: Experiment) -> dict[str, ByClass]:
@@ -128,6 +172,9 @@ def _cells(night: Night, plan: Experiment) -> dict[str, ByClass]:
         {"experiment": plan.id, "unit": plan.unit},
     )
     vectors = [columns.names for columns in night.fold.metrics]
+    vectors += [
+        night.halves[name].names for name in plan.metrics.successes[:1] if name in night.halves
+    ]
     cells: dict[str, ByClass] = {}
     found = read_cells(night.con, units, group=("variant_id", "age_class"), vectors=vectors)
     for (variant, age), cell in found.items():

@@ -11,12 +11,20 @@ if TYPE_CHECKING:
 
     from analytics.results import ExperimentResult, Trust
 
-STATES: tuple[State, ...] = ("invalid", "ship", "do not ship", "keep running", "not enough data")
+STATES: tuple[State, ...] = (
+    "invalid",
+    "ship",
+    "do not ship",
+    "iterate",
+    "keep running",
+    "not enough data",
+)
 """By what asks for an action first."""
 _COUNTED = {
     "invalid": "invalid",
     "ship": "ready to ship",
     "do not ship": "not to ship",
+    "iterate": "to iterate on",
     "keep running": "to keep running",
     "not enough data": "without enough data",
 }
@@ -42,7 +50,7 @@ def headline(experiments: Sequence[ExperimentResult], trust: Trust) -> tuple[str
 def _urgent(experiments: Sequence[ExperimentResult], most: int) -> tuple[str, ...]:
     acting = [
         f"{result.title}, {verdict.sentence}"
-        for state in STATES[:3]
+        for state in STATES[:4]
         for result in experiments
         for verdict in result.verdicts
         if verdict.state == state

@@ -8,8 +8,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from analytics.agreement import read_agreement
+from analytics.examine import plan_night
 from analytics.experiments import ALPHA, Night, experiment_result
-from analytics.fold import UNIT_DAYS, UNIT_TABLE, fold_units, plan_fold
+from analytics.fold import UNIT_DAYS, UNIT_TABLE, fold_units
 from analytics.headline import STATES, headline
 from analytics.read import (
     check_warehouse,
@@ -86,7 +87,7 @@ def _experiments(
     """Every experiment that is defined or has data, the most urgent first."""
     if as_of is None:
         return ()
-    fold = plan_fold(catalog.metrics.values())
+    fold, halves = plan_night(catalog.metrics, catalog.experiments.values())
     fold_units(con, fold, as_of=as_of, source=UNIT_DAYS)
     seen: dict[str, list[Seen]] = {}
     for one in seen_experiments(con, UNIT_TABLE):
@@ -100,7 +101,13 @@ def _experiments(
         )
     asked = known if request.experiment is None else [request.experiment]
     night = Night(
-        con, catalog, fold, as_of, read_scores(con, units=UNIT_TABLE, alpha=ALPHA), instruments
+        con,
+        catalog,
+        fold,
+        as_of,
+        read_scores(con, units=UNIT_TABLE, alpha=ALPHA),
+        instruments,
+        halves,
     )
     results = [experiment_result(night, name, seen.get(name, [])) for name in asked]
     return tuple(sorted(results, key=_urgency))

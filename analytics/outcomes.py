@@ -53,8 +53,11 @@ class Observed:
 
     def closed(self, variant: str, columns: MetricColumns) -> Moments:
         """The moments of the units whose window is over."""
-        cells = [c for age, c in self._of(variant).items() if age >= columns.closed_class]
-        return moments_of(cells, columns.names, columns.scales)
+        return moments_of(self.closed_cells(variant, columns), columns.names, columns.scales)
+
+    def closed_cells(self, variant: str, columns: MetricColumns) -> list[Cell]:
+        """The cells of those units."""
+        return [c for age, c in self._of(variant).items() if age >= columns.closed_class]
 
     def _of(self, variant: str) -> ByClass:
         return self.cells.get(variant, {})
@@ -151,6 +154,7 @@ def _comparison(
         maturity=_maturity(observed, task),
         standing=_standing(metric, always, margin),
         sentence=_sentence(metric, plan.unit, always, raw, reason),
+        waits=metric.days.waits,
     )
 
 

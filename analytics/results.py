@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SCHEMA = "listenback.report/1"
 """Changes its number when a field of the JSON changes its meaning or goes away."""
 
-State = Literal["ship", "do not ship", "keep running", "not enough data", "invalid"]
+State = Literal["ship", "do not ship", "iterate", "keep running", "not enough data", "invalid"]
 Standing = Literal[
     "better",
     "worse",
@@ -136,6 +136,8 @@ class Comparison:
     maturity: Maturity
     standing: Standing
     sentence: str
+    waits: bool = True
+    """Its window closes, so that earlier nights can be recomputed."""
 
     @property
     def is_good(self) -> bool | None:
@@ -148,9 +150,9 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class SampleRatio:
-    """Whether the arms have the sizes that were planned. alarm: p below the threshold.
+    """Whether the arms have the sizes that were planned. alarm: p_every_look at the threshold.
 
-    p: chi-square, for one look. p_every_look: of the sequential test over the days.
+    p: chi-square, for one look. p_every_look: of the sequential test over the days; it never rises.
     """
 
     observed: Mapping[str, int]
@@ -169,6 +171,23 @@ class MultipleExposure:
     n: int
     share: float | None
     alarm: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One check of an experiment, of one treatment or ('') of all.
+
+    state: `bad` voids the verdict, `look` asks for a look, `good`, or `not enough data`. n: units.
+    p: against alpha, None where there is none. finding: in words where it alarms, else ''.
+    """
+
+    check: str
+    treatment: str
+    state: str
+    n: int
+    p: float | None
+    alpha: float
+    finding: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +248,8 @@ class Segment:
 class Verdict:
     """What to do with one treatment, why, and in one sentence.
 
-    listeners_prefer: the variant that outcomes clearly favour, or ''.
+    listeners_prefer: the variant that outcomes clearly favour, or ''. decided_on: the day of the
+    first night that decided, where that was an earlier one.
     """
 
     treatment: str
@@ -241,6 +261,7 @@ class Verdict:
     guardrails: tuple[Comparison, ...]
     deterioration: tuple[Comparison, ...]
     judges: tuple[JudgeView, ...]
+    decided_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +286,7 @@ class ExperimentResult:
     verdicts: tuple[Verdict, ...]
     comparisons: tuple[Comparison, ...]
     segments: tuple[Segment, ...]
+    health: tuple[Health, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

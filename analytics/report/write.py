@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MARKS = {
     "ship": "\N{CHECK MARK}",
     "do not ship": "\N{MULTIPLICATION X}",
+    "iterate": "\N{ANTICLOCKWISE OPEN CIRCLE ARROW}",
     "keep running": "\N{HORIZONTAL ELLIPSIS}",
     "not enough data": "?",
     "invalid": "!",

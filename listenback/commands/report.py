@@ -157,4 +157,4 @@ def exit_code(found: Report, fail_on: FailOn) -> int:
     doubts = {"bad"} if fail_on == "error" else {"bad", "look"}
     if found.trust.level in doubts or "invalid" in states:
         return UNTRUSTWORTHY
-    return FINDINGS if "do not ship" in states else 0
+    return FINDINGS if {"do not ship", "iterate"} & states else 0

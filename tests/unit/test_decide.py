@@ -8,7 +8,7 @@ import datetime as dt
 import pytest
 
 from analytics.catalog import Experiment
-from analytics.decide import Quality, decide, multiple_exposure, sample_ratio
+from analytics.decide import Quality, Settled, decide, multiple_exposure, sample_ratio
 from analytics.results import Arm, Comparison, Estimate, Margin, Maturity
 
 PLAN = Experiment(
@@ -69,12 +69,13 @@ def verdict(*comparisons: Comparison, quality: Quality = GOOD, plan: Experiment 
         ([metric("win", "success", "clear"), guardrail("within margin")], "ship"),
         ([metric("win", "success", "clear"), guardrail("margin undecided")], "keep running"),
         ([metric("win", "success", "clear"), guardrail("not enough data")], "keep running"),
-        ([metric("win", "success", "clear"), guardrail("beyond margin")], "do not ship"),
+        ([metric("win", "success", "clear"), guardrail("beyond margin")], "iterate"),
+        ([metric("win", "success", "open"), guardrail("beyond margin")], "do not ship"),
         ([metric("win", "success", "open"), guardrail("within margin")], "keep running"),
         ([metric("win", "success", "harm")], "do not ship"),
         (
             [metric("win", "success", "clear"), metric("hurt", "deterioration", "harm")],
-            "do not ship",
+            "iterate",
         ),
         ([metric("win", "success", "clear"), metric("x", "secondary", "harm")], "ship"),
         ([metric("win", "success", "not enough data")], "not enough data"),
@@ -145,7 +146,7 @@ def test_the_planned_end_without_a_gain_says_do_not_ship():
 
 def test_the_sentence_tells_the_harm_before_the_gain():
     found = verdict(metric("win", "success", "clear"), metric("hurt", "deterioration", "harm"))
-    assert found.sentence == "b: hurt harm. Do not ship."
+    assert found.sentence == "b: hurt harm. Iterate: keep what gained, mend what was harmed."
     assert found.listeners_prefer == "a"
 
 
@@ -162,3 +163,16 @@ def test_success_metrics_stand_in_the_planned_order():
         metric("other", "success", "open"), metric("win", "success", "clear"), plan=plan
     )
     assert [one.title for one in found.success] == ["win", "other"]
+
+
+def test_harm_in_an_open_window_after_a_ship_asks_to_iterate():
+    shipped = Settled(dt.date(2026, 1, 5), "ship", ("win: better",))
+    won = metric("win", "success", "clear")
+    hurt = metric("hurt", "deterioration", "harm")
+    told = {"treatment": "b", "as_of": None, "settled": shipped}
+    closed = decide(PLAN, [won, hurt], GOOD, **told)
+    assert closed.state == "ship"
+    assert any(reason.startswith("since then: hurt: worse") for reason in closed.reasons)
+    opened = decide(PLAN, [won, dataclasses.replace(hurt, waits=False)], GOOD, **told)
+    assert opened.state == "iterate"
+    assert any("hurt: worse since" in reason for reason in opened.reasons)
