@@ -9,7 +9,8 @@ from analytics.results import State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analytics.results import ExperimentResult, Trust
+    from analytics.data_trust import Trust
+    from analytics.results import ExperimentResult
 
 STATES: tuple[State, ...] = (
     "invalid",

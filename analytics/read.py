@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analytics.results import DeadLetters, TopicBalance, Trust
+from analytics.data_trust import DeadLetters, TopicBalance, Trust
 from analytics.sql import one_row
 from streams.errors import ConfigError
 

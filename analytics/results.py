@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from analytics.data_trust import Trust
+
 SCHEMA = "listenback.report/1"
 """Changes its number when a field of the JSON changes its meaning or goes away."""
 
@@ -333,44 +335,6 @@ class JudgeTrust:
     rank: tuple[float | None, float | None, float | None]
     ceiling: tuple[float | None, float | None, float | None]
     auc: tuple[float | None, float | None, float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class TopicBalance:
-    """read = accepted + duplicate + dead-lettered, per topic over its shards."""
-
-    topic: str
-    read: int
-    accepted: int
-    duplicate: int
-    dead_lettered: int
-    late: int
-    unknown_enum: int
-    balanced: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetters:
-    """Refused messages of one topic and error class."""
-
-    topic: str
-    error_class: str
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """Whether tonight's data can be trusted: level is the worst of the findings."""
-
-    level: Literal["good", "look", "bad"]
-    findings: tuple[str, ...]
-    watermark: str | None
-    watermark_lag_s: float | None
-    slowest_shard_behind_s: float | None
-    generations: int
-    orphans: int
-    topics: tuple[TopicBalance, ...]
-    dead_letters: tuple[DeadLetters, ...]
 
 
 @dataclass(frozen=True, slots=True)
