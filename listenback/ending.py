@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from streams.errors import TransientError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 log = logging.getLogger(__name__)
@@ -20,10 +22,17 @@ END_WAIT_MAX_S = 9.5
 """Service managers kill after 10 s; ending ourselves leaves word of it."""
 
 
-def expect_sigterm() -> None:
+@contextlib.contextmanager
+def early_sigterm() -> Iterator[None]:
     """Until the worker listens itself, SIGTERM is an orderly end: nothing was taken yet."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _end_early)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _end_early)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _end_early(_number: int, _frame: FrameType | None) -> NoReturn:

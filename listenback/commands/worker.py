@@ -69,7 +69,6 @@ def worker(
       listenback worker --monitor-port 9100 --log-format json
       listenback worker --until-idle 5 --json
     """
-    ending.expect_sigterm()
     settings = load_settings(
         bootstrap=bootstrap,
         group=group,
@@ -84,7 +83,8 @@ def worker(
         monitor_port=monitor_port,
         log_format=log_format,
     )
-    report = _run(settings, until_idle_s=until_idle, accept_loss=accept_loss)
+    with ending.early_sigterm():
+        report = _run(settings, until_idle_s=until_idle, accept_loss=accept_loss)
     _tell(report, as_json=as_json, is_logged=settings.log_format == "json")
     if report.ended_by == "SIGINT":
         raise typer.Exit(INTERRUPTED)

@@ -16,7 +16,7 @@ from streams.topics import FOR_EVER, create_topics
 
 NUMBERS = itertools.count()
 HERE = Path(__file__).parent
-TEST_WAIT_MAX_S = 900
+TEST_WAIT_MAX_S = 1_500
 
 
 def pytest_collection_modifyitems(items):

@@ -1,0 +1,45 @@
+"""SIGTERM before the worker listens: an orderly end, and no trace of it afterwards."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from listenback import ending
+
+
+def test_sigterm_while_it_starts_ends_with_0():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended, ending.early_sigterm():
+        signal.raise_signal(signal.SIGTERM)
+    assert ended.value.code == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_thread_that_may_not_listen_to_signals_goes_on():
+    done = []
+
+    def work():
+        with ending.early_sigterm():
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [True]
+
+
+def test_the_deadline_ends_the_process_with_3_and_a_cancelled_one_does_not(monkeypatch):
+    ended = []
+    monkeypatch.setattr(ending, "END_WAIT_MAX_S", 0.05)
+    monkeypatch.setattr(ending.os, "_exit", ended.append)
+    monkeypatch.setattr(ending.logging, "shutdown", lambda: None)
+    late, in_time = ending.Deadline(), ending.Deadline()
+    late.start()
+    in_time.start()
+    in_time.cancel()
+    late._timer.join(5)
+    in_time._timer.join(5)
+    assert ended == [3]
