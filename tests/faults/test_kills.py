@@ -24,6 +24,12 @@ def assert_clean(fleet):
     return found
 
 
+def told_to_end(worker):
+    """In order, or by its own deadline of 10 s where the machine is too slow for that."""
+    worker.signal(signal.SIGTERM)
+    assert worker.ended(15) in {0, 3}, worker.said()[-3000:]
+
+
 def test_a_hundred_kills_of_two_workers_lose_and_double_nothing(fleet):
     chance = random.Random(SEED)
     with Traffic(fleet.settings, events_n=80_000, seed=SEED, pause_s=0.4) as traffic:
@@ -55,10 +61,8 @@ def test_workers_that_come_and_go_during_flushes_lose_and_double_nothing(fleet):
             comes = fleet.start(f"comes-{n % 3}")
             fleet.until(lambda comes=comes: READING in comes.said())
             time.sleep(chance.uniform(0.0, 1.0))
-            comes.signal(signal.SIGTERM)
-            assert comes.ended(15) == 0, comes.said()[-3000:]
-        stays.signal(signal.SIGTERM)
-        assert stays.ended(15) == 0, stays.said()[-3000:]
+            told_to_end(comes)
+        told_to_end(stays)
     fleet.finish("stays", "comes-0")
     assert_clean(fleet)
 
@@ -76,8 +80,7 @@ def test_a_zombie_that_wakes_up_writes_nothing_wrong(fleet):
             fleet.until(lambda n=readings_n: heir.said().count(READING) > n + 1)
     for worker in (zombie, heir):
         assert worker.is_running, worker.said()[-3000:]
-        worker.signal(signal.SIGTERM)
-        assert worker.ended(15) == 0, worker.said()[-3000:]
+        told_to_end(worker)
     fleet.finish("zombie", "heir")
     assert_clean(fleet)
 
