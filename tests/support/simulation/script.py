@@ -28,11 +28,26 @@ if TYPE_CHECKING:
 
 SHARDS = (0, 1, 2)
 EVENTS_N = 90
+UNKNOWN = "a reason of tomorrow"
 ACCEPTED, DUPLICATE, DEAD = "accepted", "duplicate", "dead"
 Place = tuple[Topic, int]
 HORIZON_S = 30 * 86_400
 FUTURE_S = 3_600
-DELAYS_S = (0, 0, 1, 30, 61, 7_200, 3 * 86_400, HORIZON_S, -FUTURE_S, HORIZON_S + 1, -FUTURE_S - 1)
+OUT_OF_ORDERNESS_S = 60
+DELAYS_S = (
+    0,
+    0,
+    1,
+    60,
+    61,
+    120,
+    7_200,
+    3 * 86_400,
+    HORIZON_S,
+    -FUTURE_S,
+    HORIZON_S + 1,
+    -FUTURE_S - 1,
+)
 """How long after an event its record was written; at, and just beyond, both limits."""
 WEIGHTS = {
     Topic.EXPOSURES: 4,
@@ -52,6 +67,9 @@ class Record:
     key: bytes | None
     value: bytes | None
     fate: str
+    event_time_us: int = 0
+    is_late: bool = False
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +173,15 @@ def _own(rng: random.Random, topic: Topic) -> dict[str, Any]:
                 "experiment_id": experiment,
                 "variant_id": experiment and rng.choice(("a", "b")),
                 "surface": rng.choice((None, "dj", "home")),
+                "artist_consent": rng.choice((None, "opted_in")),
+                "gen_latency_ms": rng.choice((None, 840)),
             }
         case Topic.LISTENS:
             return {
                 "ms_played": rng.choice((0, 4_999, 5_000, 29_999, 30_000, 61_000)),
-                "reason_end": rng.choice(("trackdone", "fwdbtn", "backbtn", "trackerror")),
+                "ms_content_unique": rng.choice((None, 102_000, 102_001, 204_000, 300_000)),
+                "track_duration_ms": rng.choice((None, 204_000)),
+                "reason_end": rng.choice(("trackdone", "fwdbtn", "backbtn", "trackerror", UNKNOWN)),
                 "incognito": rng.random() < 0.1,
             }
         case Topic.FEEDBACK:
@@ -204,4 +226,13 @@ def _record(card: Card, offset: int) -> Record:
             pass
     is_within = -FUTURE_S <= card.delay_s <= HORIZON_S
     fate = ACCEPTED if card.poison is None and is_within else DEAD
-    return Record(offset, time_ms, key, value, fate)
+    return Record(
+        offset,
+        time_ms,
+        key,
+        value,
+        fate,
+        event_time_us=int(happened.timestamp()) * 1_000_000,
+        is_late=card.delay_s > OUT_OF_ORDERNESS_S,
+        is_unknown=card.fields.get("reason_end") == UNKNOWN,
+    )
