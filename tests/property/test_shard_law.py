@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.frames import arrived
 from support.oracle import EXPECTED, differences
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from support.frames import Entry
 
-pytestmark = [pytest.mark.property, pytest.mark.timeout(1_500)]  # 300 examples in CI, 0.7 s each
+pytestmark = [pytest.mark.property, pytest.mark.timeout(1_500)]
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +48,33 @@ def content(con: DuckDBPyConnection, chunks: list[list[Entry]]) -> dict[str, lis
     return rows | {"hash": content_of(con)}
 
 
-@given(
-    drawn=logs,
-    repeats=st.lists(st.integers(0, 100), max_size=4),
-    order=st.lists(st.integers(0, 100), max_size=30),
-    sizes=st.lists(st.integers(0, 8), max_size=6),
-)
-def test_rows_equal_the_oracle_and_do_not_depend_on_order_or_cut(con, drawn, repeats, order, sizes):
+SCENARIOS = {
+    "drawn": logs,
+    "repeats": st.lists(st.integers(0, 100), max_size=4),
+    "order": st.lists(st.integers(0, 100), max_size=30),
+    "sizes": st.lists(st.integers(0, 8), max_size=6),
+}
+FAST_EXAMPLES_N = min(100, settings.default.max_examples)
+ALL_EXAMPLES_N = max(600, settings.default.max_examples)
+
+
+def hold_the_law(con, drawn, repeats, order, sizes) -> None:
     log = as_log(drawn, repeats=repeats)
     whole = content(con, [log])
     assert differences(con) == {}
     pieces = content(con, cut(interleaved(log, order), sizes))
     assert pieces == whole
+
+
+@settings(max_examples=FAST_EXAMPLES_N)
+@given(**SCENARIOS)
+def test_rows_equal_the_oracle_and_do_not_depend_on_order_or_cut(con, drawn, repeats, order, sizes):
+    hold_the_law(con, drawn, repeats, order, sizes)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3_600)
+@settings(max_examples=ALL_EXAMPLES_N)
+@given(**SCENARIOS)
+def test_the_shard_law_holds_in_many_more_examples(con, drawn, repeats, order, sizes):
+    hold_the_law(con, drawn, repeats, order, sizes)

@@ -68,26 +68,27 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.fixture(scope="module")
-def template(folder: Path) -> Path:
-    """A worker's file that has just been made."""
-    place = Settings(data_dir=folder / "template")
+@cache
+def template(folder: Path, dead_letter_rows_max: int) -> Path:
+    """A worker's file that has just been made; the bounds are among its rules."""
+    home = folder / f"template-{dead_letter_rows_max}"
+    place = Settings(data_dir=home, dead_letter_rows_max=dead_letter_rows_max)
     Pipeline(place).close()
     return place.worker_file
 
 
 def bounds(log_seed: int) -> dict[str, Any]:
     """Some logs are a flood to their workers: few dead letters are kept, all are counted."""
-    return {"dead_letter_rows_max": 2} if log_seed % 3 == 0 else {}
+    return {"dead_letter_rows_max": 2 if log_seed % 3 == 0 else 10_000}
 
 
 @cache
-def clean(log_seed: int, template: Path, folder: Path) -> tuple[Log, Content, script.Decoder]:
+def clean(log_seed: int, folder: Path) -> tuple[Log, Content, script.Decoder]:
     """A log, and the content that one worker makes of it in one flush, equal to the oracle's."""
     log = script.scripted(random.Random(f"log {log_seed}"))
     place = Settings(data_dir=folder / f"clean-{log_seed}", **bounds(log_seed))
     place.worker_file.parent.mkdir(parents=True)
-    shutil.copyfile(template, place.worker_file)
+    shutil.copyfile(template(folder, **bounds(log_seed)), place.worker_file)
     one = Pipeline(place)
     one.assign(frozenset(script.SHARDS))
     for where, records in log.items():
@@ -106,10 +107,11 @@ def seams_of(seed: int) -> list[str]:
     return [names[(seed * CRASHES_N + n) % len(names)] for n in range(CRASHES_N)]
 
 
-def run(seed: int, template: Path, folder: Path) -> World:
-    log, expected, decoder = clean(seed // SEEDS_PER_LOG, template, folder)
+def run(seed: int, folder: Path) -> World:
+    log, expected, decoder = clean(seed // SEEDS_PER_LOG, folder)
     home = folder / f"seed-{seed}"
-    world = World(seed, log, home, template, **bounds(seed // SEEDS_PER_LOG))
+    limits = bounds(seed // SEEDS_PER_LOG)
+    world = World(seed, log, home, template(folder, **limits), **limits)
     decode = decode_all if seed % TRULY_DECODED_EVERY == 0 else decoder
     try:
         with mock.patch.object(pipeline, "decode_all", decode):
@@ -125,11 +127,11 @@ def run(seed: int, template: Path, folder: Path) -> World:
     return world
 
 
-def crashed_in(seeds: Iterable[int], template: Path, folder: Path) -> Counter[str]:
+def crashed_in(seeds: Iterable[int], folder: Path) -> Counter[str]:
     """Run the seeds; how often each seam was crashed in, zombies and torn WALs beside them."""
     found: Counter[str] = Counter()
     for seed in seeds:
-        world = run(seed, template, folder)
+        world = run(seed, folder)
         found += world.crashed + Counter({"zombie": world.zombies_n, "torn": world.torn_n})
     return found
 
@@ -137,13 +139,13 @@ def crashed_in(seeds: Iterable[int], template: Path, folder: Path) -> Counter[st
 if NAMED:
 
     @pytest.mark.parametrize("seed", NAMED)
-    def test_a_named_seed(seed, template, folder):
-        world = run(seed, template, folder)
+    def test_a_named_seed(seed, folder):
+        world = run(seed, folder)
         print(dict(world.crashed), world.torn_n)  # noqa: T201 - pytest -s shows it
 
 else:
 
     @pytest.mark.parametrize("seeds", BLOCKS)
-    def test_crashes_between_any_two_steps_lose_double_and_change_nothing(seeds, template, folder):
-        reached = crashed_in(seeds, template, folder)
+    def test_crashes_between_any_two_steps_lose_double_and_change_nothing(seeds, folder):
+        reached = crashed_in(seeds, folder)
         assert set(reached) == {*SEAMS, "zombie", "torn"}, "what was not crashed in is not tested"

@@ -23,8 +23,14 @@ ERROR_TYPES = {
     (True, False): "timeout",
     (True, True): None,  # a score that is a label alone
 }
-times = st.integers(0, 3 * 86_400).map(lambda s: START_US + s * 1_000_000)
-delays_us = st.sampled_from((0, 30_000_000, 3_600_000_000, 86_400_000_000))
+EDGES_S = (39, 40, 2_799, 2_800, 6_399, 6_400)
+"""Last and first seconds of a minute, an hour and a day, from START_US on."""
+times = (st.integers(0, 3 * 86_400) | st.sampled_from(EDGES_S)).map(
+    lambda s: START_US + s * 1_000_000
+)
+delays_us = st.sampled_from(
+    (0, 30_000_000, 60_000_000, 61_000_000, 120_000_000, 3_600_000_000, 86_400_000_000)
+)
 
 
 def event(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
