@@ -143,9 +143,15 @@ class World:
             for shard in shards
         }
         for shard in shards:  # a copy may lie behind in one topic, never in all together
-            now = sum(worker.position[topic, shard] for topic in JOINED_TOPICS)
-            told = sum(worker.acknowledged.get((topic, shard), 0) for topic in JOINED_TOPICS)
+            now, told = (
+                sum(self._read_n((topic, shard), offsets) for topic in JOINED_TOPICS)
+                for offsets in (worker.position, worker.acknowledged)
+            )
             assert now >= told, f"shard {shard}: {told} acknowledged, {now} restored"
+
+    def _read_n(self, place: Place, offsets: dict[Place, int]) -> int:
+        """Messages before an offset."""
+        return sum(r.offset < offsets.get(place, 0) for r in self._log[place])
 
     def _advance(self) -> None:
         """Some undisturbed work: reads, a flush, sometimes a rebalance or a zombie."""
