@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 
 from streams.clock import monotonic_ms
+from streams.odd_headers import keep_fetched_bytes, read_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from aiokafka.consumer.fetcher import Fetcher, FetchResult
     from aiokafka.structs import TopicPartition
+
+keep_fetched_bytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +179,23 @@ def _rows(
         if source._check_crcs and not _is_sound(batch):
             raise CorruptRecordException(f"checksum of {source._tp}")
         if not batch.is_control_batch:
-            fetched = list(batch)
+            fetched = _records_of(batch, source)
             while fetched and fetched[0].offset < source.next_fetch_offset:
                 fetched.pop(0)  # a fetch may begin inside a batch
             rows += fetched
             types += [getattr(batch, "timestamp_type", 0) or 0] * len(fetched)
         source.next_fetch_offset = max(source.next_fetch_offset, batch.next_offset)
     return rows, types
+
+
+def _records_of(batch: Any, source: Any) -> list[Any]:  # noqa: ANN401 - aiokafka's own
+    try:
+        return list(batch)
+    except UnicodeDecodeError:
+        found = read_again(source._records, batch.base_offset)
+        if found is None:
+            raise
+        return found
 
 
 def _is_sound(batch: Any) -> bool:  # noqa: ANN401 - aiokafka's record batch

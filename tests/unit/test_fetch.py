@@ -7,12 +7,17 @@ import struct
 from types import SimpleNamespace
 
 import pytest
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.default_records import (
+    DefaultRecordBatchBuilder,
+    _DefaultRecordBatchBuilderPy,
+)
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
 from streams.fetch import fetched_columns
+from streams.odd_headers import KeptRecords
 
 TP = TopicPartition("listens", 0)
 TRANSACTIONAL, CONTROL = 0x10, 0x20
@@ -44,10 +49,10 @@ def marker(offset, kind, producer_id=7):
     return record_batch(offset, [b""], attributes=flags, producer_id=producer_id, key=kind)
 
 
-def partition_records(raw, offset, aborted=()):
+def partition_records(raw, offset, aborted=(), records=MemoryRecords):
     return PartitionRecords(
         TP,
-        MemoryRecords(raw),
+        records(raw),
         list(aborted),
         offset,
         key_deserializer=None,
@@ -57,7 +62,7 @@ def partition_records(raw, offset, aborted=()):
     )
 
 
-def read(raw, offset=0, aborted=(), rows_max=1_000_000):
+def read(raw, offset=0, aborted=(), rows_max=1_000_000, records=MemoryRecords):
     """All columns that the fetcher gives of these bytes, and the position it ends at."""
     state = SimpleNamespace(position=offset, paused=False)
     state.consumed_to = lambda to: setattr(state, "position", to)
@@ -65,7 +70,7 @@ def read(raw, offset=0, aborted=(), rows_max=1_000_000):
     result = FetchResult(
         TP,
         assignment=assignment,
-        partition_records=partition_records(raw, offset, aborted),
+        partition_records=partition_records(raw, offset, aborted, records),
         backoff=0,
     )
     fetcher = SimpleNamespace(
@@ -133,3 +138,44 @@ def test_markers_alone_are_columns_without_records_that_move_the_position():
     columns, end = read(marker(5, COMMIT) + marker(6, COMMIT), offset=5)
     assert [(one.position, one.offsets, one.next_position) for one in columns] == [(5, [], 7)]
     assert end == 7
+
+
+class Odd(str):
+    """A header name that is no UTF-8 on the wire."""
+
+    __slots__ = ()
+
+    def encode(self, *_):
+        return b"\xff\xfe odd"
+
+
+@pytest.mark.parametrize("compression_type", [0, 1])
+def test_a_header_name_that_is_not_utf_8_is_read_and_stops_nothing(compression_type):
+    """Kafka takes any bytes as a name; the batch behind must come, too."""
+    builder = _DefaultRecordBatchBuilderPy(
+        magic=2,
+        compression_type=compression_type,
+        is_transactional=0,
+        producer_id=-1,
+        producer_epoch=0,
+        base_sequence=0,
+        batch_size=1 << 20,
+    )
+    many = b"v" * 500 * compression_type  # what does not get smaller is not compressed
+    builder.append(0, 1_000, b"k", many, [("plain", b"\xfe")])
+    builder.append(1, 1_001, None, b"v1", [(Odd("odd"), None), ("again", b"x")])
+    raw = bytes(builder.build()) + record_batch(2, [b"v2"])
+    (columns,), position = read(raw, records=KeptRecords)
+    assert columns.values == [many, b"v1", b"v2"]
+    assert columns.keys == [b"k", None, b"k"]
+    assert [type(one) for one in columns.values] == [bytes] * 3
+    assert columns.headers == [
+        [("plain", b"\xfe")],
+        [("\\xff\\xfe odd", None), ("again", b"x")],
+        [],
+    ]
+    assert (columns.offsets, position) == ([0, 1, 2], 3)
+
+
+def test_the_worker_s_fetches_keep_their_bytes():
+    assert fetcher.MemoryRecords is KeptRecords
