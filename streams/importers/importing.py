@@ -108,7 +108,7 @@ class Importer:
     def table(self, path: Path, mapping: TableMapping) -> Iterator[int]:
         """Import a table; yields how many rows each chunk of it had. Raises ConfigError."""
         types: dict[str, pl.DataType] = {}
-        for chunk in chunks(path, mapping.delimiter):
+        for chunk in chunks(path, mapping.delimiter, mapping.rows):
             for one in chunk.unread:
                 reason = Reason(None, "table", one.error_type, None)
                 self.tally.refuse(reason, path.name, one.row, one.reason)
@@ -122,6 +122,11 @@ class Importer:
         self, rows: pl.DataFrame, types: dict[str, pl.DataType], file: str, mapping: TableMapping
     ) -> None:
         """Pass rows through every block. types: of the columns seen so far; empty before any."""
+        rows = rows.with_columns(
+            pl.lit(None, dtype=pl.String).alias(name)
+            for name in mapping.optional
+            if name not in rows.columns
+        )
         if not types:
             for block in mapping.blocks:
                 check_columns(block, rows.columns, file)

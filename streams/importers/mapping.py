@@ -1,7 +1,8 @@
 """A mapping: how the rows of a table become events, read from YAML.
 
-Keys of a mapping: `name`, `description`, `source`, `delimiter`, and either `events`, a list of
-blocks, or the keys of one block; keys that begin with `x-` hold what YAML aliases (`*`, `<<`) refer
+Keys of a mapping: `name`, `description`, `source`, `delimiter`, `rows` (path of the rows in nested
+JSON), `optional` (columns that may be absent), and either `events`, a list of blocks, or the keys
+of one block; keys that begin with `x-` hold what YAML aliases (`*`, `<<`) refer
 to. Keys of a block: see `mapping_block`.
 """
 
@@ -18,7 +19,7 @@ from streams.importers.yaml_lines import Document, load
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROOT_KEYS: Final = ("name", "description", "source", "delimiter", "events")
+ROOT_KEYS: Final = (*("name", "description", "source", "delimiter", "rows", "optional", "events"),)
 SHARED_PREFIX: Final = "x-"
 
 
@@ -26,13 +27,17 @@ SHARED_PREFIX: Final = "x-"
 class TableMapping:
     """The blocks of a mapping; each row of a table passes through every block.
 
-    delimiter: what stands between the columns of a CSV file; None: by the file's name.
+    delimiter: what stands between the columns of a CSV file; None: by the file's name. rows: where
+    they lie in nested JSON (see `nested`); None: the file is a table. optional: columns that are
+    null where the file has none; a misspelt column is an error otherwise.
     """
 
     name: str
     path: Path
     delimiter: str | None
     blocks: tuple[Block, ...]
+    rows: str | None = None
+    optional: tuple[str, ...] = ()
 
 
 def read_mapping(path: Path, topic: str | None = None) -> TableMapping:
@@ -58,7 +63,8 @@ def read_mapping(path: Path, topic: str | None = None) -> TableMapping:
         raise document.wrong(
             f"no block is for topic '{topic}'.", "events", todo="Leave --topic out."
         )
-    return TableMapping(name, path, _delimiter(document), kept)
+    rows, optional = _rows(document), _optional(document)
+    return TableMapping(name, path, _delimiter(document), kept, rows, optional)
 
 
 def topic_named(name: str) -> Topic:
@@ -97,3 +103,19 @@ def _delimiter(document: Document) -> str | None:
             "a delimiter is one character.", "delimiter", todo="Write it in quotes, like ';'."
         )
     return delimiter
+
+
+def _rows(document: Document) -> str | None:
+    rows = document.value.get("rows")
+    if rows is not None and not isinstance(rows, str):
+        raise document.wrong(
+            "rows is a path of names.", "rows", todo="Like `info.assessments[]`; '' for the whole."
+        )
+    return rows
+
+
+def _optional(document: Document) -> tuple[str, ...]:
+    optional = document.value.get("optional", [])
+    if not isinstance(optional, list):
+        raise document.wrong("optional is a list of columns.", "optional")
+    return tuple(str(one) for one in optional)

@@ -1,4 +1,4 @@
-"""Tables from files, some thousand rows at a time: CSV, JSONL (both also .gz) and Parquet."""
+"""Tables from files, some thousand rows at a time: CSV, JSONL, JSON (also .gz) and Parquet."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from polars.exceptions import PolarsError
 from pyarrow import csv, parquet
 
 from streams.errors import ConfigError, did_you_mean
+from streams.importers.nested import rows_of
 from streams.importers.sources import ROW
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 ROWS_MAX: Final = 50_000
 """Rows of a chunk of JSONL and Parquet."""
 CSV_BLOCK_BYTES: Final = 8 << 20
+DOCUMENT_BYTES_MAX: Final = 256 << 20
+"""Of a .json file, which is one value and read whole; lines of JSON have no such bound."""
 GZIP_ENDING: Final = ".gz"
 
 
@@ -50,8 +53,11 @@ class Chunk:
     unread: tuple[Unread, ...]
 
 
-def chunks(path: Path, delimiter: str | None) -> Iterator[Chunk]:
-    """The table in a file. Raises ConfigError where the file is not what its name says."""
+def chunks(path: Path, delimiter: str | None, nested: str | None = None) -> Iterator[Chunk]:
+    """The table in a file. Raises ConfigError where the file is not what its name says.
+
+    nested: the path of the rows within JSON documents; None: a line of JSON is a row.
+    """
     readers: dict[str, Callable[[Path, str | None], Iterator[Chunk]]] = {
         ".csv": _csv,
         ".tsv": _csv,
@@ -60,6 +66,10 @@ def chunks(path: Path, delimiter: str | None) -> Iterator[Chunk]:
         ".parquet": _parquet,
     }
     ending = _ending(path)
+    if nested is not None:
+        with _said_plainly(path):
+            yield from _documents(path, nested, is_one=ending == ".json")
+        return
     if ending not in readers:
         raise ConfigError(
             f"'{path.name}' is no kind of table that is known ({', '.join(readers)}; also .gz).",
@@ -213,3 +223,59 @@ def _of_lines(part: Sequence[tuple[int, bytes]]) -> Chunk:
             unread.append(Unread(number, "json", "the line is no JSON object"))
     rows = pl.DataFrame([value for _, value in good], infer_schema_length=None, strict=False)
     return _chunk(rows, [number for number, _ in good], unread)
+
+
+def _documents(path: Path, nested: str, *, is_one: bool) -> Iterator[Chunk]:
+    """Rows of the documents in a file; the number of a row is its place among them."""
+    documents = _whole(path) if is_one else _lines(path)
+    done_n = 0
+    while part := list(itertools.islice(documents, ROWS_MAX)):
+        good: list[tuple[int, dict[str, str | None]]] = []
+        unread = []
+        for document in part:
+            if isinstance(document, str):
+                done_n += 1
+                unread.append(Unread(done_n, "json", document))
+                continue
+            for row in rows_of(document, nested):
+                done_n += 1
+                good.append((done_n, row))
+        names = dict.fromkeys(name for _, row in good for name in row)
+        rows = pl.DataFrame([row for _, row in good], schema=dict.fromkeys(names, pl.String()))
+        yield _chunk(rows, [number for number, _ in good], unread)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any] | str]:
+    """A document a line; a text says why a line is none."""
+    opening = gzip.open if path.name.endswith(GZIP_ENDING) else open
+    with opening(path, "rb") as file:
+        for line in file:
+            if line.strip():
+                yield _object(line)
+
+
+def _whole(path: Path) -> Iterator[dict[str, Any] | str]:
+    """The documents of one JSON value: itself, or the elements of a list."""
+    opening = gzip.open if path.name.endswith(GZIP_ENDING) else open
+    with opening(path, "rb") as file:
+        text = file.read(DOCUMENT_BYTES_MAX + 1)
+    if len(text) > DOCUMENT_BYTES_MAX:
+        raise _wrong(
+            path,
+            f"the document is larger than {DOCUMENT_BYTES_MAX:,} bytes.",
+            "Write one object a line, as .jsonl.",
+        )
+    try:
+        value = json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise _wrong(path, f"this is no JSON: {_line(error)}.", "Check the file.") from error
+    for one in value if isinstance(value, list) else [value]:
+        yield one if isinstance(one, dict) else "the element is no JSON object"
+
+
+def _object(line: bytes) -> dict[str, Any] | str:
+    try:
+        value = json.loads(line)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return _line(error)
+    return value if isinstance(value, dict) else "the line is no JSON object"
