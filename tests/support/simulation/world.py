@@ -241,7 +241,8 @@ class World:
     def _step(self, step: str, worker: Worker) -> Callable[[], None]:
         """The step that is to be disturbed, made ready so that it has something to do."""
         if step == "assign":
-            return lambda: self._regain(worker)
+            self._overtake(worker)
+            return lambda: self._assign(worker, frozenset(script.SHARDS))
         self._read(worker)
         if step == "flush":
             return lambda: self._flush(worker)
@@ -251,15 +252,14 @@ class World:
         self._flush(worker)
         return lambda: self._forward(worker)
 
-    def _regain(self, worker: Worker) -> None:
-        """Take over shards that another worker has brought further."""
+    def _overtake(self, worker: Worker) -> None:
+        """Another worker brings all shards further, so that this one takes them over."""
         other = next(one for one in self._workers if one is not worker)
+        self._assign(worker, frozenset())
         self._assign(other, frozenset(script.SHARDS))
         self._read(other)
         self._flush(other)
         self._publish(other)
-        self._assign(worker, frozenset())
-        self._assign(worker, frozenset(script.SHARDS))
 
     def _measure(self, worker: Worker) -> None:
         """Size of the WAL before a line, to know what the next line adds."""
