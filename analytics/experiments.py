@@ -11,7 +11,7 @@ from analytics.cells import Units, read_cells
 from analytics.decide import Quality, decide, multiple_exposure, sample_ratio
 from analytics.examine import experiment_health
 from analytics.fold import UNIT_TABLE
-from analytics.health import alarms
+from analytics.health import alarms, mixed_units
 from analytics.outcomes import Observed, compare_all, parts_of
 from analytics.results import ExperimentResult, MultipleExposure, Verdict
 from analytics.scores import judge_views
@@ -63,7 +63,8 @@ def experiment_result(night: Night, name: str, seen: Sequence[Seen]) -> Experime
     comparisons = compare_all(observed, night.fold.metrics, parts)
     multiple = multiple_exposure(_multiple(plan, seen), single=sum(units.values()))
     looks = _looks(night, plan)
-    health = experiment_health(observed, night.fold.metrics, parts, night.halves, _new_units(looks))
+    checks = experiment_health(observed, night.fold.metrics, parts, night.halves, _new_units(looks))
+    health = (_mixed(plan, seen), *checks)
     quality = Quality(sample_ratio(plan, list(looks.values())), multiple, alarms(health))
     settled = settled_verdicts(
         night.con, plan, night.fold.metrics, parts, comparisons, as_of=night.as_of
@@ -131,6 +132,18 @@ def _beside(view: JudgeView, listeners_prefer: str) -> JudgeView:
 def _units(plan: Experiment, seen: Sequence[Seen]) -> dict[str, int]:
     """Units that count, by variant."""
     return {name: sum(o.units for o in seen if o.variant_id == name) for name in plan.variants}
+
+
+def _mixed(plan: Experiment, seen: Sequence[Seen]) -> Health:
+    """The check of one kind of unit."""
+    ours, others = (_met(plan, seen, is_ours=is_ours) for is_ours in (True, False))
+    return mixed_units(others, unit=plan.unit, ours=ours)
+
+
+def _met(plan: Experiment, seen: Sequence[Seen], *, is_ours: bool) -> int:
+    """Units of the kind that the experiment randomises by, or of the others."""
+    kind = [one for one in seen if (one.unit_type == plan.unit) == is_ours]
+    return sum(one.units + one.multiple for one in kind)
 
 
 def _findings(health: Sequence[Health]) -> tuple[str, ...]:
@@ -226,7 +239,7 @@ def _notes(plan: Experiment, seen: Sequence[Seen], *, declared: bool) -> tuple[s
         f"{n:,} units met {variant}, which the definition does not name: left out."
         for variant, n in sorted(strangers.items())
     ]
-    others = sum(one.units + one.multiple for one in seen if one.unit_type != plan.unit)
+    others = _met(plan, seen, is_ours=False)
     if others:
         notes.append(f"{others:,} units are no {plan.unit}s: left out.")
     if not seen:

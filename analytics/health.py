@@ -30,6 +30,8 @@ PRE_PERIOD_ALPHA = 0.001
 IMBALANCE_ALPHA = 0.01
 NOVELTY_ALPHA = 0.01
 MISSING_CHANCE_MAX = 0.001
+MIXED_SHARE_MAX = 0.1
+"""More units than this share of another kind, and who was randomised is not known."""
 N_STAR = 5_000.0
 
 
@@ -88,6 +90,18 @@ def missing_days(new_units: Mapping[dt.date, int]) -> Health:
     said = f"{gaps} of {days} days brought no new unit, where {usual:.0f} are usual"
     state = "look" if gaps and chance < MISSING_CHANCE_MAX else "good"
     return Health("missing days", "", state, n, chance, MISSING_CHANCE_MAX, said if gaps else "")
+
+
+def mixed_units(others: int, *, unit: str, ours: int) -> Health:
+    """Is this one experiment, if so many of its units are of another kind than it randomises by?
+
+    Units of another kind never count; beyond MIXED_SHARE_MAX (reported as alpha) the rest is not
+    believed either. There is no p.
+    """
+    n = others + ours
+    state = "not enough data" if not n else "bad" if others > MIXED_SHARE_MAX * n else "good"
+    said = f"{others:,} of {n:,} units are no {unit}s" if state == "bad" else ""
+    return Health("mixed units", "", state, n, None, MIXED_SHARE_MAX, said)
 
 
 def novelty(  # noqa: PLR0913 - one metric, cut in two

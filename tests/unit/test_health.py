@@ -139,7 +139,8 @@ def states(found) -> dict[str, str]:
 
 def test_a_fair_experiment_passes_every_check(tmp_path):
     found = result(tmp_path)
-    assert set(states(found)) == {"missing days", "pre-period bias", "CUPED imbalance", "novelty"}
+    checks = {"mixed units", "missing days", "pre-period bias", "CUPED imbalance", "novelty"}
+    assert set(states(found)) == checks
     assert set(states(found).values()) == {"good"}
     assert not found.sample_ratio.alarm
     assert found.verdicts[0].state == "keep running"
