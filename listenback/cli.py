@@ -58,6 +58,10 @@ COMMANDS = MappingProxyType(
             "listenback.commands.metrics:app",
             "Check, list and show the definitions of metrics and experiments.",
         ),
+        "mine": Entry(
+            "listenback.commands.mine:mine",
+            "Find where judges and listeners disagree, and write a set to learn from.",
+        ),
         "nightly": Entry(
             "listenback.commands.nightly:nightly",
             "Make the night's report, keep what it was made from, tell those who wait.",
