@@ -14,6 +14,7 @@ import typer
 
 from analytics.report import latest
 from analytics.report.write import to_markdown, write_report
+from analytics.revision import verdicts_of
 from listenback.commands.report import ConfigDir, FailOnOption, exit_code, look_again
 from listenback.console import err, out, print_json
 from listenback.days import day
@@ -26,6 +27,7 @@ from streams.warehouse import nights
 
 if TYPE_CHECKING:
     from analytics.results import Report
+    from analytics.revision import Verdicts
     from streams.settings import Settings
 
 DAY_US = 86_400_000_000
@@ -112,7 +114,7 @@ def _made(
     command = f"listenback report --as-of {date}"
     night = nights.pin(
         settings.nights_dir,
-        nights.Look(date.isoformat(), at_us, command, version("listenback")),
+        nights.Look(date.isoformat(), at_us, command, version("listenback"), *_last(out_dir, date)),
         warehouse=settings.warehouse_file,
         definitions=config_dir(config),
     )
@@ -130,6 +132,20 @@ def _made(
         "expired": [one.isoformat() for one in gone],
         "headline": list(found.headline),
     }
+
+
+def _last(out_dir: Path, date: dt.date) -> tuple[str, Verdicts]:
+    """The newest report before this night and its verdicts; one that cannot be read is told."""
+    dates = sorted(path.parent.name for path in out_dir.glob("????-??-??/report.json"))
+    last = max((one for one in dates if one < date.isoformat()), default="")
+    if not last:
+        return "", {}
+    path = out_dir / last / "report.json"
+    try:
+        return last, verdicts_of(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        err.print(f"{path}: no report ({error}); what it said is not compared.", markup=False)
+        return "", {}
 
 
 def _post(settings: Settings, found: Report) -> None:

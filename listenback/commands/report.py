@@ -15,6 +15,7 @@ from analytics.judges.in_report import with_trials
 from analytics.judges.trial import Asked, try_judges
 from analytics.nightly import Request, analyse
 from analytics.report.write import to_json, write_report
+from analytics.revision import with_revisions
 from listenback.console import err, out
 from listenback.days import day
 from listenback.definitions import definitions
@@ -146,7 +147,8 @@ def look_again(night: nights.Night, experiment: str | None = None) -> Report:
         experiment=experiment,
         command=night.look.command,
     )
-    return look_at(night.warehouse, night.definitions, request)
+    found = look_at(night.warehouse, night.definitions, request)
+    return with_revisions(found, night.look.last_verdicts, date=night.look.last_date)
 
 
 def exit_code(found: Report, fail_on: FailOn) -> int:

@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from streams.errors import ConfigError, IntegrityError, TransientError
@@ -33,12 +33,16 @@ class Look:
     """Who looked at what day: all that a report says beside what is in the two folders.
 
     date: ISO 8601. looked_at_us: the wall clock, UTC microseconds. version: of listenback.
+    last_date, last_verdicts: of the report before, where there is one: states by experiment and
+    treatment, so that the page can say what has been revised.
     """
 
     date: str
     looked_at_us: int
     command: str
     version: str
+    last_date: str = ""
+    last_verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,7 @@ def _read(folder: Path) -> Night:
         said = json.loads(path.read_text(encoding="utf-8"))
         is_ours = said.pop("schema") == SCHEMA
         look = Look(**said)
+        is_ours = is_ours and isinstance(look.last_verdicts, dict)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, str(error)) from error
     if not is_ours or not (folder / WAREHOUSE).is_file():

@@ -20,6 +20,7 @@ from listenback.cli import run
 from listenback.commands.schedule import next_time_us
 from streams.clock import now_us
 from streams.warehouse import nights
+from streams.warehouse.connect import open_writable
 
 FORMS = ("report.html", "report.md", "report.json")
 
@@ -79,6 +80,46 @@ def test_a_night_is_the_same_bytes_as_of_its_date_after_everything_changed(liste
     code, out, _ = listenback("query", "FROM pipeline_health", "--as-of", told["date"], "--json")
     assert code == 0
     assert json.loads(out)
+
+
+def test_a_verdict_that_the_data_took_back_says_which_night_said_what(listenback, home):
+    yesterday = (today() - dt.timedelta(1)).isoformat()
+    listenback("nightly", "--date", yesterday, "--fail-on", "none")
+    file = home / "listenback-data/published/warehouse.duckdb"
+    changed = home / "changed.duckdb"
+    shutil.copyfile(file, changed)
+    con = open_writable(changed, memory="500MB", threads_n=1)
+    con.execute("DELETE FROM unit_day_sum WHERE hash(unit_id) % 10 > 0")
+    con.close()
+    changed.replace(file)
+
+    listenback("nightly", "--fail-on", "none")
+    document = json.loads((home / "reports/latest/report.json").read_text())
+    (verdict,) = document["experiments"][0]["verdicts"]
+    assert verdict["state"] != "ship"
+    assert f"revised: the report of {yesterday} said ship" in verdict["reasons"]
+    for form in ("report.html", "report.md"):
+        said = (home / "reports/latest" / form).read_text()
+        assert f"Revised: the report of {yesterday} said ship" in said
+    listenback("report", "--as-of", today().isoformat(), "--out", "again")
+    assert forms(home / "again") == forms(home / "reports/latest")
+
+
+def test_a_night_that_says_the_same_again_revises_nothing(listenback, home):
+    yesterday = (today() - dt.timedelta(1)).isoformat()
+    listenback("nightly", "--date", yesterday, "--fail-on", "none")
+    listenback("nightly", "--fail-on", "none")
+    assert "evised" not in (home / "reports/latest/report.json").read_text()
+
+
+def test_a_report_before_that_cannot_be_read_is_told_and_stops_nothing(listenback, home):
+    yesterday = (today() - dt.timedelta(1)).isoformat()
+    broken = home / "reports" / yesterday / "report.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{}")
+    code, _, err = listenback("nightly", "--fail-on", "none")
+    assert code == 0
+    assert "what it said is not compared" in err
 
 
 def test_a_second_run_of_a_night_changes_nothing(listenback, home):
