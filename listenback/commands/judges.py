@@ -12,7 +12,14 @@ from analytics.judges.identity import bridge
 from analytics.judges.ledger import chosen, read_ledger
 from analytics.judges.rated import read_rated
 from analytics.read import check_warehouse
-from listenback.commands import judge_arms, judge_fused, judge_outcomes, judge_pairs, judge_ratings
+from listenback.commands import (
+    judge_arms,
+    judge_fused,
+    judge_moved,
+    judge_outcomes,
+    judge_pairs,
+    judge_ratings,
+)
 from listenback.console import out, print_columns, print_json
 from listenback.figures import number
 from listenback.lazy import CONTEXT_SETTINGS
@@ -58,6 +65,7 @@ app.command("orders")(judge_pairs.orders)
 app.command("compare")(judge_arms.compare)
 app.command("ppi")(judge_arms.ppi)
 app.command("fused")(judge_fused.fused)
+app.command("moved")(judge_moved.moved_command)
 
 
 def _open(warehouse: Path | None, data_dir: Path | None) -> DuckDBPyConnection:
