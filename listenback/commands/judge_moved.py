@@ -49,7 +49,7 @@ def moved_command(
     as_json: AsJson = False,
     data_dir: Annotated[Optional[Path], setting("data_dir")] = None,
 ) -> None:
-    """Split the change of a mean score: judge, system or traffic.
+    r"""Split the change of a mean score: judge, system or traffic.
 
     The judge's part is read off the frozen anchors that both periods graded,
     the traffic's from the shares of surfaces, places and intents; the rest is
@@ -58,7 +58,7 @@ def moved_command(
 
     Examples:
       listenback judges moved --dimension ease --from 2026-10-01 --to 2026-10-02
-      listenback judges moved --dimension ease --from 2026-10-01..2026-10-07 \\
+      listenback judges moved --dimension ease --from 2026-10-01..2026-10-07 \
         --to 2026-10-08..2026-10-14 --json
     """
     periods = (_days(before, "--from"), _days(after, "--to"))
