@@ -74,5 +74,24 @@ def test_a_guardrail_reaches_its_planned_power(design, higher):
     assert held.any(axis=1).mean() == pytest.approx(sized.power, abs=0.02)
 
 
+@pytest.mark.parametrize("higher", [True, False])
+def test_a_guardrail_looked_at_in_groups_reaches_its_planned_power(higher):
+    rule = Rule(guardrails=2, looks=LOOKS)
+    baseline = Baseline("m", "mean", MEAN, VARIANCE, higher)
+    sized = planning.size(baseline, "guardrail", 0.05, rule, "group-sequential")
+    control, treatment = arms(sized, treatment_mean=MEAN, looks=LOOKS, seed=3)
+    allowed = control.scaled(0.95 if higher else 1.05)
+    side = "greater" if higher else "less"
+    bounds = monitoring_bounds(equal_looks(LOOKS), SpendingPlan(sized.alpha, alternative=side))
+    held = np.stack(
+        [
+            monitored_interval(night(allowed, k), night(treatment, k), bounds, look=k).excludes
+            for k in range(LOOKS)
+        ],
+        axis=1,
+    )
+    assert held.any(axis=1).mean() == pytest.approx(sized.power, abs=0.02)
+
+
 def night(arm: Marginal, k: int) -> Marginal:
     return Marginal(arm.n[:, k], arm.mean[:, k], arm.m2[:, k])

@@ -121,6 +121,8 @@ def test_e_values_average_to_at_most_one():
     e = cs.e_value(z, n, cs.SequencePlan(N_END, 0.05))
     mean, se = e[:, -1].mean(), e[:, -1].std() / np.sqrt(PATHS)
     assert mean <= 1 + 4 * se
+    burnt = e[:, 3:]  # not before 240 users an arm
+    assert at_most(ever(burnt >= 20), 0.05)
 
 
 @pytest.mark.parametrize(
