@@ -14,6 +14,7 @@ from analytics.judges.rated import read_rated
 from analytics.read import check_warehouse
 from listenback.commands import (
     judge_arms,
+    judge_budget,
     judge_fused,
     judge_moved,
     judge_outcomes,
@@ -65,6 +66,7 @@ app.command("orders")(judge_pairs.orders)
 app.command("compare")(judge_arms.compare)
 app.command("ppi")(judge_arms.ppi)
 app.command("fused")(judge_fused.fused)
+app.command("budget")(judge_budget.budget)
 app.command("moved")(judge_moved.moved_command)
 
 
