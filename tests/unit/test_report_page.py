@@ -14,7 +14,7 @@ from support.published import Published, day_us
 from analytics.catalog import Catalog
 from analytics.nightly import Request, analyse
 from analytics.report.write import to_html, to_json, to_markdown, write_report
-from analytics.results import SCHEMA, Estimate, Planted
+from analytics.results import SCHEMA, Estimate, Health, Planted
 from streams.errors import ConfigError
 
 
@@ -211,6 +211,39 @@ def test_an_invalid_experiment_shows_no_effect(report):
     assert "No effect is shown." in page
     assert page.count('class="row"') == 0
     assert to_html(report).count('class="row"') > 0
+
+
+def changed(report, *, health=None, **verdict):
+    """The report with another health and verdict of its first experiment."""
+    first = report.experiments[0]
+    told = (dataclasses.replace(first.verdicts[0], **verdict), *first.verdicts[1:])
+    first = dataclasses.replace(first, verdicts=told, health=health or first.health)
+    return dataclasses.replace(report, experiments=(first, *report.experiments[1:]))
+
+
+def test_a_verdict_of_an_earlier_night_shows_its_day_and_an_iterate_its_own_colour(report):
+    assert "decided on" not in to_html(changed(report, decided_on=None))
+    page = to_html(changed(report, decided_on="2026-10-19", state="iterate"))
+    assert '<span class="meta">decided on 2026-10-19</span>' in page
+    assert '<span class="chip iterate">' in page
+    assert ".chip.iterate {" in page
+
+
+def test_health_is_on_the_page_with_its_p_and_what_fails_by_name(report):
+    assert "✓ health checks pass" in to_html(report)
+    checks = (
+        Health("pre-period bias", "", "bad", 900, 0.00002, 0.001, "they differ"),
+        Health("missing days", "", "look", 900, 0.0001, 0.001, "a gap"),
+        Health("novelty", "", "not enough data", 90, None, 0.01, ""),
+    )
+    page = to_html(changed(report, health=checks))
+    assert '<span class="t-bad-text">✕ pre-period bias</span>' in page
+    assert '<span class="t-look-text">! missing days</span>' in page
+    assert "health checks pass" not in page
+    details = re.sub(r"<[^>]+>", "", page)
+    assert "pre-period bias fails (p &lt;0.0001, alarm at 0.001)" in details
+    assert "missing days asks for a look" in details
+    assert "novelty not enough data" in details
 
 
 def test_planted_truth_gets_a_section_only_where_there_is_one(report):
