@@ -152,7 +152,9 @@ def _say(manifest: dict[str, Any], made: Curated, folder: Path) -> None:
     """What was found, in words."""
     gone = manifest["left_out"]
     lines = [f"{n:,} items: {kind.replace('_', ' ')}" for kind, n in manifest["kinds"].items()]
-    lines = lines or ["No disagreement that is more than accident."]
+    if not lines:
+        left = manifest["items_seen"] - sum(gone.values())
+        lines = ["No disagreement that is more than accident." if left else "No item may leave."]
     lines.append(
         f"{made.sft.height:,} to learn from, {made.preference.height:,} pairs, in {folder}"
     )

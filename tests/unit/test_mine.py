@@ -151,6 +151,8 @@ def test_nothing_to_tell_is_said_with_exit_code_four(world, tmp_path, capsys):
     manifest = json.loads(capsys.readouterr().out)
     assert manifest["kinds"] == {}
     assert manifest["files"]["items"]["rows"] == 0
+    assert mined(world, tmp_path / "set", "--k", "100000") == 4
+    assert "No item may leave." in capsys.readouterr().out
 
 
 def test_what_is_usual_leaves_the_item_itself_out():
