@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".json": "read_json"}
 N_STAR = 5_000
+VALUE_MAX = 1e145
+"""Larger values overflow when a billion of them are squared and added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,16 @@ def _check(con: DuckDBPyConnection, source: str, columns: Columns, path: Path) -
             raise ConfigError(f"there is no column '{name}'.", where=str(path), todo=hint)
     empty = " OR ".join(
         [f'"{name}" IS NULL' for name in named]
-        + [f'NOT isfinite("{name}"::DOUBLE)' for name in columns.summed]
+        + [
+            f'NOT (isfinite("{name}"::DOUBLE) AND abs("{name}"::DOUBLE) < {VALUE_MAX})'
+            for name in columns.summed
+        ]
     )
     (n,) = one_row(con, f"SELECT count(*) FROM {source} WHERE {empty}")
     if n:
         raise ConfigError(
-            f"{n:,} rows lack one of {', '.join(named)}, or hold no finite number.",
+            f"{n:,} rows lack one of {', '.join(named)}, or hold no finite number below"
+            f" {VALUE_MAX:g}.",
             where=str(path),
             done="Nothing was computed.",
             todo="Say what they mean: fill in 0, or leave these rows out on purpose.",

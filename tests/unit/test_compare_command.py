@@ -210,6 +210,15 @@ def test_nulls_are_an_error_and_not_zeros(compare, tmp_path):
     assert "1 rows lack one of variant, value" in err
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e308])
+def test_values_that_cannot_be_added_are_an_error_and_no_number(compare, tmp_path, value):
+    frame = pl.DataFrame({"variant": ["a", "b"] * 50, "value": [value] + [1.0] * 99})
+    frame.write_parquet(tmp_path / "x.parquet")
+    code, out, err = compare("a", "b", "--file", str(tmp_path / "x.parquet"))
+    assert (code, out) == (2, "")
+    assert "hold no finite number below 1e+145" in err
+
+
 def test_two_rows_are_not_enough_and_say_so(compare, tmp_path):
     pl.DataFrame({"variant": ["a", "b"], "value": [1.5, 2.0]}).write_parquet(tmp_path / "x.parquet")
     code, out, _ = compare("a", "b", "--file", str(tmp_path / "x.parquet"))
