@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo bench test test-faults test-fast mutants lint format docs screenshot lock clean
+.PHONY: help install demo bench test test-faults test-kafka test-fast mutants lint format docs screenshot lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -34,6 +34,10 @@ test: install ## All tests but the long ones
 
 test-faults: install ## The long ones: Apache Kafka, kills, zombies, full disks (Java 17, Maven)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m faults
+
+test-kafka: install ## The shortest of them: Apache Kafka, a takeover, three brokers with one killed
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m faults tests/faults/test_takeover.py \
+		tests/faults/test_three_brokers.py tests/integration/test_transport_fetch.py
 
 mutants: install ## Flip each comparison of the engine; print the test that catches it
 	PYTHONPATH=. $(BIN)/python tests/mutants/test_mutants.py

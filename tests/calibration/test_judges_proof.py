@@ -10,7 +10,7 @@ import pytest
 from analytics.judges import proof
 from analytics.stats.tails import binomial_lower
 
-pytestmark = pytest.mark.calibration
+pytestmark = [pytest.mark.calibration, pytest.mark.timeout(1_500)]
 RUNS = 25
 WORLDS = 60
 
