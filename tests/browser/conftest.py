@@ -1,4 +1,8 @@
-"""One headless Chromium for all browser tests; in CI it must be there."""
+"""One headless Chromium for the browser tests; in CI it must be there.
+
+Playwright keeps an event loop in the thread of the tests: where it stayed for the whole session,
+every later test that runs a loop of its own in the same process would fail.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ LAUNCH = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
     """The browser of the machine; ours needs none of its own."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
