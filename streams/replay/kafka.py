@@ -124,7 +124,7 @@ class _Reader:
                     f"the log begins at offset {first}: what came before was deleted.",
                     where=f"{tp.topic}[{tp.partition}]",
                     done="Nothing was rebuilt.",
-                    todo="Rebuild from files of the whole log (--from jsonl), or keep the file that is there.",
+                    todo="Rebuild from files of the whole log: --from jsonl; or keep the file.",
                 )
             self._consumer.seek(tp, wanted)
         self._drop_done({tp: start.get((self._names[tp.topic], tp.partition), 0) for tp in begin})
