@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-MARKS = {
-    "ship": "\N{CHECK MARK}",
-    "do not ship": "\N{MULTIPLICATION X}",
-    "iterate": "\N{ANTICLOCKWISE OPEN CIRCLE ARROW}",
-    "keep running": "\N{HORIZONTAL ELLIPSIS}",
-    "not enough data": "?",
-    "invalid": "!",
-}
-"""A sign beside the word: colour is never the only one."""
+from analytics.report.write import MARKS
+
 STALE_S = 300.0
 """A warehouse older than this gets a warning; workers publish every few seconds."""
 

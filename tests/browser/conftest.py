@@ -6,10 +6,11 @@ every later test that runs a loop of its own in the same process would fail.
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pytest
+from playwright.sync_api import sync_playwright
+from support.needed import absent
 
 LAUNCH = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -22,10 +23,8 @@ def chromium():
     """The browser of the machine; ours needs none of its own."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
-        why = "there is no Chromium here (Debian's package `chromium`)"
-        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
+        absent("there is no Chromium here (Debian's package `chromium`)")
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(LAUNCH))
         yield browser
         browser.close()

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aiohttp import web
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from support.night import METRICS, PLAN, fill, night
 from support.published import Published, config_of
 
@@ -96,7 +98,7 @@ def address(request):
 
 def violations(page):
     """What axe finds, one line each."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = Axe()
     found = axe.run(page, options=RULES).response["violations"]
     return [
         f"{one['id']}: {node['target']} {node['failureSummary']}"
@@ -175,19 +177,18 @@ def test_the_live_page_draws_its_charts_and_renews_itself(opened, live):
 @pytest.mark.parametrize("name", ["report", "live"])
 def test_a_page_looks_about_as_it_did(opened, request, name, size, scheme):
     """After a wanted change: LISTENBACK_SCREENS=renew, then look at the pictures."""
-    image = pytest.importorskip("PIL.Image")
     width, height = SIZES[size]
     url = request.getfixturevalue(name)
     page, _ = opened(url, width=width, height=height, scheme=scheme)
     page.wait_for_timeout(500)
     shot = page.screenshot()
-    thumb = image.open(io.BytesIO(shot)).convert("L").resize(THUMB)
+    thumb = Image.open(io.BytesIO(shot)).convert("L").resize(THUMB)
     if folder := os.environ.get("LISTENBACK_SCREENS_OUT"):
         (Path(folder) / f"{name}-{size}-{scheme}.png").write_bytes(shot)
     kept = SCREENS / f"{name}-{size}-{scheme}.png"
     if os.environ.get("LISTENBACK_SCREENS") == "renew":
         SCREENS.mkdir(exist_ok=True)
         thumb.save(kept)
-    before = np.asarray(image.open(kept), dtype=np.float64)
+    before = np.asarray(Image.open(kept), dtype=np.float64)
     now = np.asarray(thumb, dtype=np.float64)
     assert abs(before - now).mean() <= ALIKE_MAX

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.fleet import Fleet
 from support.kafka.cluster import running_kafka
+from support.needed import absent
 
 from streams.broker import broker_binary, embedded_broker
 from streams.errors import ConfigError
@@ -31,7 +32,7 @@ def embedded():
     try:
         broker_binary()
     except ConfigError as error:
-        pytest.skip(str(error))
+        absent(str(error))
     with embedded_broker() as broker:
         yield broker
 

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 from support.kafka.cluster import running_kafka
+from support.needed import absent
 
 from streams.broker import broker_binary, embedded_broker
 from streams.errors import ConfigError
@@ -31,7 +32,7 @@ def broker(request, tmp_path_factory):
     try:
         broker_binary()
     except ConfigError as error:
-        pytest.skip(str(error))
+        absent(str(error))
     with embedded_broker() as running:
         yield running
 

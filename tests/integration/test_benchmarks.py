@@ -7,6 +7,7 @@ import json
 import math
 
 import pytest
+from support.needed import absent
 
 from benchmarks import budgets, child, report, sizing
 from benchmarks.__main__ import SECTIONS, main
@@ -28,7 +29,7 @@ def result(tmp_path_factory):
     try:
         broker_binary()
     except ConfigError as error:
-        pytest.skip(str(error))
+        absent(str(error))
     folder = tmp_path_factory.mktemp("bench")
     out = folder / "result.json"
     with pytest.MonkeyPatch.context() as patch:
