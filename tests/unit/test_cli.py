@@ -176,8 +176,19 @@ def colours(text: str) -> list[str]:
     return re.findall(r"\x1b\[(?:\d+;)*(3[0-7]|9[0-7])m", text)
 
 
-def test_each_shell_gets_completion():
-    assert "LISTENBACK_COMPLETE" in listenback("--show-completion", "bash").stdout
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_completion(shell, monkeypatch):
+    # `--show-completion` asks which shell started it, and in CI none may have.
+    monkeypatch.setenv("_LISTENBACK_COMPLETE", f"source_{shell}")
+    assert f"_LISTENBACK_COMPLETE=complete_{shell}" in listenback().stdout
+
+
+@pytest.mark.parametrize("typed", ["listenback nigh", "listenback nightly"])
+def test_completion_names_the_commands(typed, monkeypatch):
+    monkeypatch.setenv("_LISTENBACK_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert listenback().stdout.split() == ["nightly"]
 
 
 def test_config_show_tells_the_origin_and_masks_secrets(tmp_path, monkeypatch, capsys):
