@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo bench test test-faults test-kafka test-fast mutants lint format docs screenshot lock clean
+.PHONY: help install demo bench test test-faults test-kafka test-fast mutants lint format docs notebooks screenshot lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ format: install ## Format and fix what can be fixed
 
 docs: install ## Write the pages of docs/ that come from the code
 	$(BIN)/python docs/generate.py
+
+notebooks: demo ## Run the notebooks on the demo and store them with their output
+	$(BIN)/python docs/notebooks.py
 
 screenshot: demo ## Take the picture of the report (needs Chromium)
 	$(BIN)/python docs/screenshot.py
