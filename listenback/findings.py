@@ -89,7 +89,8 @@ def _packages() -> Finding:
         and not one.specifier.contains(_version(one.name) or "0", prereleases=True)
     ]
     if wrong:
-        return Finding("packages", "fail", "; ".join(wrong), "Install listenback again: uv sync")
+        todo = "Install listenback again: pip install --force-reinstall listenback"
+        return Finding("packages", "fail", "; ".join(wrong), todo)
     shown = ", ".join(f"{name} {_version(name)}" for name in SHOWN)
     return Finding("packages", "ok", f"listenback {_version('listenback')}; {shown}")
 
