@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from streams import dead_letters
-from streams.engine import apply, books, dedupe
+from streams.engine import apply, books, dedupe, join
 from streams.events.contracts import CONTRACTS
 from streams.events.source import REJECTED, SOURCE
 from streams.events.topics import JOINED_TOPICS
@@ -53,8 +53,7 @@ def commit(con: DuckDBPyConnection, arrived: Arrived, rules: Rules) -> books.Out
     kept, erased = erasures.split(con, firsts)
     outcome = books.Outcome(valid, firsts, rejected, erased)
     if arrived.read.height:
-        changes = apply.apply(kept, state.stored(con, apply.touched(kept)), rules)
-        changes = apply.with_erased(changes, erased)
+        changes = apply.with_erased(_changes(con, kept, rules), erased)
         booked = books.booked(
             frame(con, "FROM topic_shard", books.BOOKS),
             arrived.read,
@@ -65,6 +64,15 @@ def commit(con: DuckDBPyConnection, arrived: Arrived, rules: Rules) -> books.Out
         letter_rows = erasures.redacted(con, letters.rows)
         writer.write(con, kept, changes, writer.Books(booked, letter_rows, letters.counts, erased))
     return outcome
+
+
+def _changes(
+    con: DuckDBPyConnection, accepted: Mapping[Topic, pl.DataFrame], rules: Rules
+) -> apply.Changes:
+    """Read what the new events touch, and ask the core."""
+    new = apply.new_of(accepted)
+    meetings = join.meetings(state.firsts(con, new), new.exposures)
+    return apply.apply(new, meetings, state.stored(con, new, meetings, rules), rules)
 
 
 def _concat(

@@ -18,6 +18,11 @@ CENSORED_REASONS = ("trackerror", "unexpected_exit", "unexpected_exit_while_paus
 """Neither skip nor completion: the listener did not decide."""
 SHORT_SKIP_MS = 5_000
 PPM = 1_000_000
+HAPPENED = (
+    *("shard", "generation_id", "user_key", "event_time_us", "record_time_us"),
+    "incognito",
+)
+"""What every listen and piece of feedback tells beside its measures."""
 
 
 def _n(condition: pl.Expr) -> pl.Expr:
@@ -55,23 +60,22 @@ def _listen_expressions() -> dict[str, pl.Expr]:
 
 
 def of_listens(listens: pl.DataFrame) -> pl.DataFrame:
-    """ACTIVITY rows of listen events, one each.
+    """Of listen events, one row each: HAPPENED and LISTEN_NAMES.
 
     Needs generation_id, user_key, the two times, and of the contract `listen`: ms_played,
     ms_content_unique, track_duration_ms, reason_end, offline, incognito, is_organic.
     """
     expressions = _listen_expressions()
     assert tuple(expressions) == LISTEN_NAMES, "every listen measure has its expression"
-    return _as_activity(
-        listens.with_columns(
-            pl.col("incognito").fill_null(value=False),
-            **{name: expression.cast(pl.Int64) for name, expression in expressions.items()},
-        )
+    return listens.select(
+        *HAPPENED[:-1],
+        pl.col("incognito").fill_null(value=False),
+        **{name: expression.cast(pl.Int64) for name, expression in expressions.items()},
     )
 
 
 def of_feedback(feedback: pl.DataFrame) -> pl.DataFrame:
-    """ACTIVITY rows of feedback events, one each. Needs action and value beside the ids."""
+    """Of feedback events, one row each: HAPPENED and FEEDBACK_NAMES. Needs action and value."""
     value = pl.col("value")
     expressions = {
         column: _n(pl.col("action") == action) for action, column in FEEDBACK_ACTIONS.items()
@@ -80,12 +84,11 @@ def of_feedback(feedback: pl.DataFrame) -> pl.DataFrame:
         "value_micro": (value.fill_null(0) * PPM).round(0).cast(pl.Int64),
     }
     assert tuple(expressions) == FEEDBACK_NAMES, "every feedback measure has its expression"
-    return _as_activity(
-        feedback.with_columns(pl.lit(value=False).alias("incognito"), **expressions)
-    )
+    return feedback.select(*HAPPENED[:-1], pl.lit(value=False).alias("incognito"), **expressions)
 
 
-def _as_activity(rows: pl.DataFrame) -> pl.DataFrame:
+def as_activity(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of listens or feedback as ACTIVITY rows: what the other kind counts is 0."""
     absent = [
         pl.lit(0, dtype).alias(name) for name, dtype in ACTIVITY.items() if name not in rows.columns
     ]

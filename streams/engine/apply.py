@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from streams.engine import activity, generations, join, scores, units, watermark, windows
-from streams.engine.columns import SCORE_KEY
+from streams.engine import activity, scores, units, watermark, windows
+from streams.engine.codes import ORPHAN_PLACE, codes_of
+from streams.engine.columns import ACTIVITY, SCORE_KEY
+from streams.engine.join import PAIR
+from streams.engine.moves import Moves, moves_of
 from streams.events.topics import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from streams.engine.join import Meetings
     from streams.engine.rules import Rules
 
 Accepted = dict[Topic, pl.DataFrame]
@@ -25,29 +29,33 @@ Accepted = dict[Topic, pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
-    """Which stored rows a flush needs: ids only, so the edge knows what to read."""
+class New:
+    """New events as the core counts them.
 
-    generation_ids: pl.DataFrame
-    newly_exposed: pl.DataFrame
-    newly_scored: pl.DataFrame
+    exposures: EXPOSURE rows. listens, feedback: of streams.engine.activity. scores: SCORE rows.
+    event_times: shard and event_time_us of all events, the labels among them.
+    """
+
+    exposures: pl.DataFrame
+    listens: pl.DataFrame
+    feedback: pl.DataFrame
+    scores: pl.DataFrame
+    event_times: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
     """The touched rows as the warehouse holds them before the flush.
 
-    exposures: EXPOSURE rows of all touched generations.
-    activity: ACTIVITY rows of the newly exposed generations (others cancel).
+    earlier: ACTIVITY rows of the pairs that meet their exposure now, or another one.
     scores: SCORE rows of the newly exposed or scored generations.
-    generations: GENERATION rows of all touched generations.
+    shown: SHOWN rows of the newly scored generations.
     watermarks: watermark.SEEN rows.
     """
 
-    exposures: pl.DataFrame
-    activity: pl.DataFrame
+    earlier: pl.DataFrame
     scores: pl.DataFrame
-    generations: pl.DataFrame
+    shown: pl.DataFrame
     watermarks: pl.DataFrame
 
 
@@ -55,11 +63,16 @@ class Stored:
 class Changes:
     """What the one transaction writes beside the new facts themselves.
 
-    Whole rows that replace those of the same key: generations, scores, watermarks. Differences to
-    be added to the row of the same key: windows, window_scores, unit_days.
+    Whole rows that replace those of the same key: scores, watermarks. Rows to remove: met (pairs
+    whose activity no longer waits), removed_firsts, replaced_scores. Rows to append: the others;
+    windows, window_scores and unit_days are differences that add up.
     """
 
-    generations: pl.DataFrame
+    added_firsts: pl.DataFrame
+    removed_firsts: pl.DataFrame
+    met: pl.DataFrame
+    waiting: pl.DataFrame
+    replaced_scores: pl.DataFrame
     scores: pl.DataFrame
     watermarks: pl.DataFrame
     windows: pl.DataFrame
@@ -67,60 +80,51 @@ class Changes:
     unit_days: pl.DataFrame
 
 
-def touched(accepted: Mapping[Topic, pl.DataFrame]) -> Touched:
-    """Ids (shard, generation_id) that the new events touch, each once."""
-    key = ["shard", "generation_id"]
-    ids = {
-        topic: rows.select(key).drop_nulls("generation_id").unique()
-        for topic, rows in accepted.items()
-    }
-    return Touched(
-        generation_ids=pl.concat(list(ids.values())).unique(),
-        newly_exposed=ids[Topic.EXPOSURES],
-        newly_scored=pl.concat([ids[Topic.EXPOSURES], ids[Topic.JUDGE_SCORES]]).unique(),
+def new_of(accepted: Mapping[Topic, pl.DataFrame]) -> New:
+    """The accepted events as rows that count."""
+    return New(
+        exposures=activity.of_exposures(accepted[Topic.EXPOSURES]),
+        listens=activity.of_listens(accepted[Topic.LISTENS]),
+        feedback=activity.of_feedback(accepted[Topic.FEEDBACK]),
+        scores=scores.of_events(accepted[Topic.JUDGE_SCORES]),
+        event_times=pl.concat(
+            [rows.select("shard", "event_time_us") for rows in accepted.values()]
+        ),
     )
 
 
-def apply(accepted: Mapping[Topic, pl.DataFrame], stored: Stored, rules: Rules) -> Changes:
+def apply(new: New, meetings: Meetings, stored: Stored, rules: Rules) -> Changes:
     """The changes that new events make to what is stored. Pure."""
-    new_exposures = activity.of_exposures(accepted[Topic.EXPOSURES])
-    new_activity = pl.concat(
+    codes = codes_of([new.exposures, meetings.after, meetings.removed])
+    exposures = codes.coded(new.exposures)
+    moves = moves_of(
+        codes.coded(_of_pairs(meetings.before, stored.earlier)),
+        codes.coded(meetings.after),
+        (new.listens, new.feedback),
+        stored.earlier,
+    )
+    old_scores, new_scores = scores.changed(stored.scores, new.scores)
+    known_scores = pl.concat([_without(stored.scores, old_scores), new_scores])
+    moved = pl.collect_all(
         [
-            activity.of_listens(accepted[Topic.LISTENS]),
-            activity.of_feedback(accepted[Topic.FEEDBACK]),
+            windows.window_change(exposures, moves, codes, rules=rules),
+            units.unit_day_change(exposures, moves, codes),
+            scores.window_score_change(
+                stored.shown, meetings, (old_scores, new_scores, known_scores), rules=rules
+            ),
         ]
     )
-    new_scores = scores.of_events(accepted[Topic.JUDGE_SCORES])
-    exposures = pl.concat([stored.exposures, new_exposures])
-    before = (
-        stored.exposures,
-        join.joined(stored.exposures, stored.activity),
-    )
-    after = (
-        exposures,
-        join.joined(exposures, pl.concat([stored.activity, new_activity])),
-    )
-    merged_scores = scores.merged(stored.scores, new_scores)
     return Changes(
-        generations=generations.merged(
-            stored.generations,
-            generations.contributions(
-                exposures=accepted[Topic.EXPOSURES],
-                exposure_rows=new_exposures,
-                activity=new_activity,
-                scores=new_scores,
-                labels=accepted[Topic.HUMAN_LABELS],
-            ),
-        ),
-        scores=merged_scores.join(new_scores, on=list(SCORE_KEY), how="semi"),
-        watermarks=_watermarks(accepted, stored),
-        windows=_windows(before, after, (new_exposures, new_activity), rules),
-        window_scores=scores.window_score_change(
-            (stored.exposures, stored.scores),
-            (exposures, merged_scores),
-            rules=rules,
-        ),
-        unit_days=units.unit_day_change(before, after, new_activity),
+        added_firsts=meetings.added,
+        removed_firsts=meetings.removed,
+        met=_of_pairs(meetings.met_now(), stored.earlier),
+        waiting=_waiting(moves),
+        replaced_scores=old_scores,
+        scores=new_scores,
+        watermarks=watermark.advanced(stored.watermarks, new.event_times),
+        windows=moved[0],
+        unit_days=moved[1],
+        window_scores=moved[2],
     )
 
 
@@ -135,17 +139,19 @@ def with_erased(changes: Changes, erased: Mapping[Topic, pl.DataFrame]) -> Chang
     return replace(changes, watermarks=watermark.advanced(changes.watermarks, times))
 
 
-def _watermarks(accepted: Mapping[Topic, pl.DataFrame], stored: Stored) -> pl.DataFrame:
-    events = pl.concat([rows.select("shard", "event_time_us") for rows in accepted.values()])
-    return watermark.advanced(stored.watermarks, events)
+def _of_pairs(rows: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    return rows.join(pairs, on=list(PAIR), how="semi")
 
 
-def _windows(
-    before: tuple[pl.DataFrame, pl.DataFrame],
-    after: tuple[pl.DataFrame, pl.DataFrame],
-    new: tuple[pl.DataFrame, pl.DataFrame],
-    rules: Rules,
-) -> pl.DataFrame:
-    by_variant = windows.window_change(before, after, rules=rules)
-    of_everything = windows.everything_change(*new, rules=rules)
-    return pl.concat([by_variant, of_everything])
+def _without(rows: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    return rows.join(others, on=list(SCORE_KEY), how="anti")
+
+
+def _waiting(moves: Sequence[Moves]) -> pl.DataFrame:
+    """ACTIVITY rows of the new events that name a generation and have not met its exposure."""
+    found = [
+        activity.as_activity(one.rows.filter(pl.col("place") == ORPHAN_PLACE))
+        for one in moves
+        if one.events is not None
+    ]
+    return pl.concat([pl.DataFrame(schema=ACTIVITY), *found])

@@ -28,6 +28,36 @@ EXPOSURE: pl.Schema = pl.Schema(
 )
 """One row an exposure event."""
 
+FIRST: pl.Schema = pl.Schema(
+    {
+        "shard": pl.Int32,
+        "generation_id": pl.String,
+        "user_key": pl.String,
+        "experiment_id": pl.String,
+        "variant_id": pl.String,
+        "unit_type": pl.String,
+        "unit_id": pl.String,
+        "surface": pl.String,
+        "event_time_us": pl.Int64,
+        "source": pl.String,
+        "event_id": pl.String,
+    }
+)
+"""The first exposure of a pair (generation, listener) in an experiment: the one that counts."""
+
+SHOWN: pl.Schema = pl.Schema(
+    {
+        "shard": pl.Int32,
+        "generation_id": pl.String,
+        "experiment_id": pl.String,
+        "variant_id": pl.String,
+        "surface": pl.String,
+        "base_us": pl.Int64,
+        "pairs_n": pl.Int64,
+    }
+)
+"""How many pairs of a generation an experiment showed first within a smallest window."""
+
 ACTIVITY: pl.Schema = pl.Schema(
     {
         "shard": pl.Int32,
@@ -63,36 +93,6 @@ SCORE: pl.Schema = pl.Schema(
 """One row per generation, dimension and evaluator epoch: its latest valid score and the counts."""
 
 SCORE_KEY = ("shard", "generation_id", "dimension", "evaluator_epoch")
-
-GENERATION_FIRST: dict[str, type[pl.DataType] | pl.DataType] = {
-    "first_exposure_us": pl.Int64,
-    "first_exposure_source": pl.String,
-    "first_exposure_id": pl.String,
-    "surface": pl.String,
-    "position": pl.Int64,
-    "model_id": pl.String,
-    "model_version": pl.String,
-    "prompt_template_version": pl.String,
-    "content_origin": pl.String,
-    "artist_consent": pl.String,
-    "artist_ids": pl.List(pl.String),
-    "taxonomy": pl.String,
-}
-"""What a generation takes from its first exposure."""
-
-GENERATION_COUNTED = (*MEASURE_NAMES, "scores_n", "score_errors_n", "labels_n")
-
-GENERATION: pl.Schema = pl.Schema(
-    {
-        "shard": pl.Int32,
-        "generation_id": pl.String,
-        **GENERATION_FIRST,
-        "first_activity_us": pl.Int64,
-        "last_activity_us": pl.Int64,
-        **dict.fromkeys(GENERATION_COUNTED, pl.Int64),
-    }
-)
-"""One row a generation: attributes of its first exposure, sums of all that happened to it."""
 
 WINDOW_KEY = (
     "shard",

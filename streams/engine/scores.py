@@ -13,14 +13,15 @@ import polars as pl
 from streams.engine.columns import (
     SCORE,
     SCORE_KEY,
+    SHOWN,
     WINDOW_SCORE,
     WINDOW_SCORE_COUNTED,
     WINDOW_SCORE_KEY,
 )
-from streams.engine.join import attributing
-from streams.engine.windows import SECOND_US, start_us
+from streams.engine.windows import SECOND_US, base_us, start_us
 
 if TYPE_CHECKING:
+    from streams.engine.join import Meetings
     from streams.engine.rules import Rules
 
 MICRO = 1_000_000
@@ -62,50 +63,70 @@ def merged(before: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     return newest.join(counts, on=list(SCORE_KEY), how="inner").select(SCORE.names())
 
 
+def changed(before: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Of the keys that `new` names, the SCORE rows as stored and as they will be."""
+    stored = before.join(new, on=list(SCORE_KEY), how="semi")
+    return stored, merged(stored, new)
+
+
 def window_score_change(
-    before: tuple[pl.DataFrame, pl.DataFrame],
-    after: tuple[pl.DataFrame, pl.DataFrame],
+    shown: pl.DataFrame,
+    meetings: Meetings,
+    scores: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame],
     *,
     rules: Rules,
-) -> pl.DataFrame:
+) -> pl.LazyFrame:
     """Differences of the judge windows.
 
+    scored(E1, S1) - scored(E0, S0) = scored(E0, S1 - S0) + scored(E1 - E0, S1): what a generation
+    showed before meets its changed scores, and who met it now meets all of them.
+
     Args:
-        before: (EXPOSURE rows, SCORE rows) of the generations with a new exposure or score.
-        after: the same as they will be.
+        shown: SHOWN rows of the newly scored generations, as stored.
+        meetings: of the new exposures.
+        scores: the changed SCORE rows as stored; as they will be; and all SCORE rows, as they will
+            be, of the newly exposed generations.
         rules: the window sizes.
     """
-    negative = [pl.col(name).neg() for name in WINDOW_SCORE_COUNTED]
-    rows = pl.concat([_scored(*after), _scored(*before).with_columns(negative)])
-    return pl.concat([_window_sums(rows, size_s) for size_s in rules.window_sizes_s])
-
-
-def _scored(exposures: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
-    first = attributing(exposures).select(
-        "shard",
-        "generation_id",
-        "experiment_id",
-        "variant_id",
-        "surface",
-        pl.col("event_time_us").alias("exposed_at_us"),
+    old, new, known = scores
+    rows = pl.concat(
+        [
+            _scored(shown, new),
+            _scored(shown.with_columns(-pl.col("pairs_n")), old),
+            _scored(_as_shown(meetings.added, rules), known),
+            _scored(_as_shown(meetings.removed, rules).with_columns(-pl.col("pairs_n")), known),
+        ]
     )
+    return pl.concat([_window_sums(rows.lazy(), size_s) for size_s in rules.window_sizes_s])
+
+
+def _as_shown(firsts: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    return firsts.with_columns(
+        base_us=start_us(pl.col("event_time_us"), base_us(rules)), pairs_n=pl.lit(1, pl.Int64)
+    ).select(SHOWN.names())
+
+
+def _scored(shown: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     value = pl.col("score_value").fill_null(0.0)
     valid = pl.col("score_value").is_not_null()
     weight = pl.when(valid).then(1 / pl.col("sampling_prob")).otherwise(0.0)
-    return scores.join(first, on=["shard", "generation_id"], how="inner").with_columns(
-        scored_n=valid.cast(pl.Int64),
-        errored_n=(~valid).cast(pl.Int64),
-        score_micro=(value * MICRO).round(0).cast(pl.Int64),
-        weight_micro=(weight * MICRO).round(0).cast(pl.Int64),
-        weighted_score_micro=(value * weight * MICRO).round(0).cast(pl.Int64),
+    times = pl.col("pairs_n")
+    return shown.join(scores, on=["shard", "generation_id"], how="inner").select(
+        *WINDOW_SCORE_KEY[:1],
+        *("experiment_id", "variant_id", "surface", "dimension", "evaluator_epoch", "base_us"),
+        scored_n=valid.cast(pl.Int64) * times,
+        errored_n=(~valid).cast(pl.Int64) * times,
+        score_micro=(value * MICRO).round(0).cast(pl.Int64) * times,
+        weight_micro=(weight * MICRO).round(0).cast(pl.Int64) * times,
+        weighted_score_micro=(value * weight * MICRO).round(0).cast(pl.Int64) * times,
     )
 
 
-def _window_sums(rows: pl.DataFrame, size_s: int) -> pl.DataFrame:
+def _window_sums(rows: pl.LazyFrame, size_s: int) -> pl.LazyFrame:
     return (
         rows.with_columns(
             pl.lit(size_s, pl.Int64).alias("size_s"),
-            start_us(pl.col("exposed_at_us"), size_s * SECOND_US).alias("window_start_us"),
+            start_us(pl.col("base_us"), size_s * SECOND_US).alias("window_start_us"),
         )
         .group_by(WINDOW_SCORE_KEY)
         .agg(pl.col(WINDOW_SCORE_COUNTED).sum())

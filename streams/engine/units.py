@@ -2,63 +2,64 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
-from streams.engine.columns import NO_EXPERIMENT, UNIT_DAY, UNIT_DAY_KEY
-from streams.engine.join import EXPOSED
-from streams.events.measures import ACTIVITY_NAMES, EXPOSURE_NAMES, MEASURE_NAMES
+from streams.engine.columns import NO_EXPERIMENT, UNIT_DAY
+from streams.events.measures import EXPOSURE_NAMES, MEASURE_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.engine.codes import Codes
+    from streams.engine.moves import Moves
 
 DAY_US = 86_400_000_000
+DAY = (pl.col("event_time_us") // DAY_US).cast(pl.Int32).cast(pl.Date).alias("day")
 
 
-def unit_day_change(
-    before: tuple[pl.DataFrame, pl.DataFrame],
-    after: tuple[pl.DataFrame, pl.DataFrame],
-    new_activity: pl.DataFrame,
-) -> pl.DataFrame:
-    """Differences of `unit_day` by experiment, and the users' whole activity.
+def unit_day_change(exposures: pl.DataFrame, moves: Sequence[Moves], codes: Codes) -> pl.LazyFrame:
+    """UNIT_DAY rows whose sums are differences, by experiment, and the users' whole activity.
+
+    Private listening is nobody's day.
 
     Args:
-        before: (EXPOSURE rows, JOINED rows), as for windows.window_change.
-        after: the same as they will be.
-        new_activity: the ACTIVITY rows that this flush adds.
-
-    Returns: UNIT_DAY rows whose sums are differences. Private listening is nobody's day.
+        exposures: new coded EXPOSURE rows.
+        moves: joined activity that comes or goes.
+        codes: of their units.
     """
-    negative = [pl.col(name).neg() for name in MEASURE_NAMES]
-    rows = pl.concat(
-        [
-            _in_experiments(*after),
-            _in_experiments(*before).with_columns(negative),
-            _of_users(new_activity),
-        ]
+    sums = pl.concat([_in_experiments(exposures, moves, codes), _of_users(moves)], how="diagonal")
+    filled = sums.with_columns(pl.col(MEASURE_NAMES).fill_null(0))
+    is_some = pl.any_horizontal(pl.col(MEASURE_NAMES) != 0)
+    return filled.filter(is_some).select(UNIT_DAY.names())
+
+
+def _in_experiments(exposures: pl.DataFrame, moves: Sequence[Moves], codes: Codes) -> pl.LazyFrame:
+    key = ("shard", "unit", DAY)
+    parts = [_in_one(exposures).group_by(key).agg(pl.col(EXPOSURE_NAMES).sum())]
+    for one in moves:
+        known = _in_one(one.rows).filter(~pl.col("incognito")).group_by(key)
+        parts.append(known.agg(pl.col(one.names).sum() * one.sign))
+    merged = pl.concat(parts, how="diagonal").group_by("shard", "unit", "day")
+    return merged.agg(pl.all().sum()).join(codes.units.lazy(), on="unit")
+
+
+def _in_one(rows: pl.DataFrame) -> pl.LazyFrame:
+    return rows.lazy().filter(pl.col("unit").is_not_null())
+
+
+def _of_users(moves: Sequence[Moves]) -> pl.LazyFrame:
+    parts = [
+        one.events.lazy()
+        .filter(~pl.col("incognito"))
+        .group_by("shard", "user_key", DAY)
+        .agg(pl.col(one.names).sum())
+        for one in moves
+        if one.events is not None
+    ]
+    merged = pl.concat(parts, how="diagonal").group_by("shard", "user_key", "day")
+    nowhere = pl.lit(NO_EXPERIMENT)
+    return merged.agg(pl.all().sum()).with_columns(
+        experiment_id=nowhere, variant_id=nowhere, unit_type=pl.lit("user"), unit_id="user_key"
     )
-    return (
-        rows.group_by(UNIT_DAY_KEY)
-        .agg(pl.col(MEASURE_NAMES).sum())
-        .filter(pl.any_horizontal(pl.col(MEASURE_NAMES) != 0))
-        .select(UNIT_DAY.names())
-    )
-
-
-def _in_experiments(exposures: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:
-    in_one = pl.col("experiment_id") != NO_EXPERIMENT
-    met = exposures.filter(in_one)
-    known = joined.filter(in_one & (pl.col("attribution") == EXPOSED) & ~pl.col("incognito"))
-    return pl.concat([_rows(met, EXPOSURE_NAMES), _rows(known, ACTIVITY_NAMES)])
-
-
-def _of_users(activity: pl.DataFrame) -> pl.DataFrame:
-    own = activity.filter(~pl.col("incognito")).with_columns(
-        pl.lit(NO_EXPERIMENT).alias("experiment_id"),
-        pl.lit(NO_EXPERIMENT).alias("variant_id"),
-        pl.lit("user").alias("unit_type"),
-        pl.col("user_key").alias("unit_id"),
-    )
-    return _rows(own, ACTIVITY_NAMES)
-
-
-def _rows(part: pl.DataFrame, present: tuple[str, ...]) -> pl.DataFrame:
-    absent = [pl.lit(0, pl.Int64).alias(name) for name in MEASURE_NAMES if name not in present]
-    day = (pl.col("event_time_us") // DAY_US).cast(pl.Int32).cast(pl.Date)
-    return part.with_columns(day.alias("day"), *absent).select(UNIT_DAY.names())

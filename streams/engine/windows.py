@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from streams.engine.columns import NO_EXPERIMENT, WINDOW, WINDOW_COUNTED, WINDOW_KEY
-from streams.engine.join import ALL, EXPOSED
-from streams.events.measures import ACTIVITY_NAMES, EXPOSURE_NAMES, MEASURE_NAMES
+from streams.engine.codes import ALL_PLACE
+from streams.engine.columns import WINDOW, WINDOW_COUNTED
+from streams.events.measures import EXPOSURE_NAMES, MEASURE_NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.engine.codes import Codes
+    from streams.engine.moves import Moves
     from streams.engine.rules import Rules
 
 SECOND_US = 1_000_000
-GROUP = ("shard", "basis", "experiment_id", "variant_id", "surface", "attribution")
 REVISION = "revision_{size_s}"
+CODED = ("shard", "basis", "place")
 
 
 def start_us(time_us: pl.Expr, size_us: int) -> pl.Expr:
@@ -28,112 +32,80 @@ def start_us(time_us: pl.Expr, size_us: int) -> pl.Expr:
     return time_us // size_us * size_us
 
 
+def base_us(rules: Rules) -> int:
+    """The largest size that divides all window sizes: rows are summed by it first, then up."""
+    return math.gcd(*rules.window_sizes_s) * SECOND_US
+
+
 def window_change(
-    before: tuple[pl.DataFrame, pl.DataFrame],
-    after: tuple[pl.DataFrame, pl.DataFrame],
-    *,
-    rules: Rules,
-) -> pl.DataFrame:
-    """aggregate(after) - aggregate(before): a late row moves exactly the windows it belongs to.
+    exposures: pl.DataFrame, moves: Sequence[Moves], codes: Codes, *, rules: Rules
+) -> pl.LazyFrame:
+    """WINDOW rows whose sums are differences: a late row moves exactly the windows it belongs to.
 
     Args:
-        before: (EXPOSURE rows, JOINED rows) of the touched generations as stored.
-        after: the same as they will be; rows equal in both cancel, and may be left out of both.
+        exposures: new coded EXPOSURE rows.
+        moves: joined activity that comes or goes.
+        codes: of their places.
         rules: window sizes, and from when on a row counts as a revision of its window.
-
-    Returns: WINDOW rows whose sums are differences; what did not change is not there.
     """
-    negative = [pl.col(name).neg() for name in WINDOW_COUNTED if name != "revision"]
-    rows = pl.concat(
-        [
-            _based(*after).with_columns(pl.lit(1, pl.Int64).alias("weight")),
-            _based(*before).with_columns(*negative, pl.lit(-1, pl.Int64).alias("weight")),
-        ]
-    )
-    return _sums(rows, rules=rules)
+    parts = _of_exposures(exposures.lazy(), rules)
+    for one in moves:
+        parts += _of_activity(one, rules)
+    base = pl.concat(parts, how="diagonal").group_by(*CODED, "base_us").agg(pl.all().sum())
+    sums = pl.concat([_rolled_up(base, size_s) for size_s in rules.window_sizes_s])
+    is_some = pl.any_horizontal(pl.col(WINDOW_COUNTED) != 0)
+    return sums.filter(is_some).join(codes.places.lazy(), on="place").select(WINDOW.names())
 
 
-def _based(exposures: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:
-    """One row per event and window row it feeds: GROUP, at_us, record_time_us, MEASURE_NAMES."""
-    met = exposures.with_columns(pl.lit(EXPOSED).alias("attribution"))
-    known = joined.filter(pl.col("exposed_at_us").is_not_null())
-    return pl.concat(
-        [
-            _rows(met, basis="exposure", at="event_time_us"),
-            _rows(known, basis="exposure", at="exposed_at_us"),
-            _rows(met, basis="activity", at="event_time_us"),
-            _rows(joined, basis="activity", at="event_time_us"),
-        ]
-    )
+def _of_exposures(exposures: pl.LazyFrame, rules: Rules) -> list[pl.LazyFrame]:
+    own = _sums(exposures, "event_time_us", EXPOSURE_NAMES, rules)
+    every = own.with_columns(place=pl.lit(ALL_PLACE, pl.Int32))
+    return [_based(own, "exposure"), _based(own, "activity"), _based(every, "activity")]
 
 
-def everything(exposures: pl.DataFrame, activity: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `attribution = all`: every event once, whatever it belongs to.
-
-    Events never leave their activity window, so only new EXPOSURE and ACTIVITY rows are needed.
-    """
-    key = [pl.lit(NO_EXPERIMENT).alias(name) for name in ("experiment_id", "variant_id", "surface")]
+def _of_activity(moves: Moves, rules: Rules) -> list[pl.LazyFrame]:
+    """Both bases; and every event once, whatever it belongs to, when it is new."""
+    rows = moves.rows.lazy()
+    known = rows.filter(pl.col("exposed_at_us").is_not_null())
     parts = [
-        _rows(
-            part.with_columns(*key, pl.lit(ALL).alias("attribution")),
-            basis="activity",
-            at="event_time_us",
-        )
-        for part in (exposures, activity)
+        _based(_sums(known, "exposed_at_us", moves.names, rules), "exposure"),
+        _based(_sums(rows, "event_time_us", moves.names, rules), "activity"),
     ]
-    return pl.concat(parts).with_columns(pl.lit(1, pl.Int64).alias("weight"))
+    if moves.sign < 0:
+        parts = [part.with_columns(-pl.exclude(*CODED, "base_us")) for part in parts]
+    if moves.events is not None:
+        every = moves.events.lazy().with_columns(place=pl.lit(ALL_PLACE, pl.Int32))
+        parts.append(_based(_sums(every, "event_time_us", moves.names, rules), "activity"))
+    return parts
 
 
-def everything_change(
-    exposures: pl.DataFrame,
-    activity: pl.DataFrame,
-    *,
-    rules: Rules,
-) -> pl.DataFrame:
-    """WINDOW differences of `attribution = all` by new EXPOSURE and ACTIVITY rows."""
-    rows = everything(exposures, activity)
-    return _sums(rows, rules=rules)
+def _based(sums: pl.LazyFrame, basis: str) -> pl.LazyFrame:
+    return sums.with_columns(basis=pl.lit(basis))
 
 
-def _rows(part: pl.DataFrame, *, basis: str, at: str) -> pl.DataFrame:
-    present = EXPOSURE_NAMES if EXPOSURE_NAMES[0] in part.columns else ACTIVITY_NAMES
-    absent = [pl.lit(0, pl.Int64).alias(name) for name in MEASURE_NAMES if name not in present]
-    return part.with_columns(
-        pl.lit(basis).alias("basis"), pl.col(at).alias("at_us"), *absent
-    ).select(*GROUP, "at_us", "record_time_us", *MEASURE_NAMES)
-
-
-def _sums(rows: pl.DataFrame, *, rules: Rules) -> pl.DataFrame:
-    """Sums per window of every size: rows to windows of the common divisor, then those up."""
-    base_us = math.gcd(*rules.window_sizes_s) * SECOND_US
+def _sums(rows: pl.LazyFrame, at: str, names: Sequence[str], rules: Rules) -> pl.LazyFrame:
+    """Sums per place and window of the common divisor, and the revisions of each size."""
     revisions = {
-        REVISION.format(size_s=size_s): pl.col("weight")
-        * (
+        REVISION.format(size_s=size_s): (
             pl.col("record_time_us")
-            >= start_us(pl.col("at_us"), size_s * SECOND_US)
-            + size_s * SECOND_US
-            + rules.out_of_orderness_us
-        ).cast(pl.Int64)
+            >= start_us(pl.col(at), size_s * SECOND_US)
+            + (size_s * SECOND_US + rules.out_of_orderness_us)
+        )
+        .sum()
+        .cast(pl.Int64)
         for size_s in rules.window_sizes_s
     }
-    counted = [*MEASURE_NAMES, *revisions]
-    base = (
-        rows.with_columns(start_us(pl.col("at_us"), base_us).alias("base_us"), **revisions)
-        .group_by(*GROUP, "base_us")
-        .agg(pl.col(counted).sum())
-    )
-    return pl.concat([_rolled_up(base, size_s) for size_s in rules.window_sizes_s])
+    base = start_us(pl.col(at), base_us(rules)).alias("base_us")
+    return rows.group_by("shard", "place", base).agg(pl.col(names).sum(), **revisions)
 
 
-def _rolled_up(base: pl.DataFrame, size_s: int) -> pl.DataFrame:
+def _rolled_up(base: pl.LazyFrame, size_s: int) -> pl.LazyFrame:
+    window = start_us(pl.col("base_us"), size_s * SECOND_US).alias("window_start_us")
     return (
-        base.with_columns(
-            pl.lit(size_s, pl.Int64).alias("size_s"),
-            start_us(pl.col("base_us"), size_s * SECOND_US).alias("window_start_us"),
-            pl.col(REVISION.format(size_s=size_s)).alias("revision"),
+        base.group_by(*CODED, window)
+        .agg(
+            pl.col(MEASURE_NAMES).sum(),
+            revision=pl.col(REVISION.format(size_s=size_s)).sum(),
         )
-        .group_by(WINDOW_KEY)
-        .agg(pl.col(WINDOW_COUNTED).sum())
-        .filter(pl.any_horizontal(pl.col(WINDOW_COUNTED) != 0))
-        .select(WINDOW.names())
+        .with_columns(size_s=pl.lit(size_s, pl.Int64))
     )

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 STORAGE_VERSION = "v1.5.0"
 """Files that DuckDB 1.5 and 2.0 both read."""
+ROW_GROUP_ROWS = 16_384
+"""DuckDB compresses full row groups of a transaction and writes them to their place at once; what
+does not fill one goes to the log, and from there to its place at a checkpoint. A flush fills many
+groups of this size and few of the usual 122,880."""
+LOG_BYTES_MAX = 256 << 20
+"""The log that forces a checkpoint between two of a publisher's; a restart reads it back."""
 WAREHOUSE = "warehouse_file"
 """Catalogue name of an attached file; views name no catalogue, so any name serves."""
 
@@ -41,12 +47,14 @@ def open_writable(path: Path, *, memory: str, threads_n: int) -> DuckDBPyConnect
     con = duckdb.connect(":memory:", config={"threads": threads_n, "memory_limit": memory})
     try:
         con.execute(
-            f"ATTACH '{_literal(path)}' AS {WAREHOUSE} (STORAGE_VERSION '{STORAGE_VERSION}')"
+            f"ATTACH '{_literal(path)}' AS {WAREHOUSE} "
+            f"(STORAGE_VERSION '{STORAGE_VERSION}', ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
         )
     except duckdb.Error as error:
         con.close()
         raise _open_error(path, error) from error
     con.execute(f"USE {WAREHOUSE}")
+    con.execute(f"SET wal_autocheckpoint = '{LOG_BYTES_MAX}B'")
     con.execute(f"SET temp_directory = '{_literal(path)}.spill'")
     return con
 

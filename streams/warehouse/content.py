@@ -25,10 +25,14 @@ if TYPE_CHECKING:
     from streams.warehouse.layout import Table
 
 MODULUS = 1 << 128
-CONTENT_TABLES = tuple(sorted(set(TABLES) - {"seen_event"}))
-"""All but how the writer drops duplicates: the facts say what was accepted."""
-LEFT_OUT: Mapping[str, frozenset[str]] = {"dead_letter": frozenset({"forwarded"})}
-"""Columns that are no content: what has been done with a dead letter since."""
+STATE_TABLES = frozenset({"seen_event", "exposure_first", "orphan", "pair_activity"})
+"""How the writer finds what it needs again: all of it follows from the facts."""
+CONTENT_TABLES = tuple(sorted(set(TABLES) - STATE_TABLES))
+LEFT_OUT: Mapping[str, frozenset[str]] = {
+    "dead_letter": frozenset({"forwarded"}),
+    "generation_score": frozenset({"generation_hash"}),
+}
+"""Columns that are no content: what has been done with a dead letter since; a hash of another."""
 SIZED = "coalesce(strlen({0}) || ':' || {0}, '~')"
 """SQL: text behind the number of its bytes, so that what follows cannot be taken for it."""
 TEXTS: Mapping[str, str] = {

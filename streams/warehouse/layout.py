@@ -29,6 +29,8 @@ SQL_TYPES: dict[pl.DataType, str] = {
     pl.List(pl.String): "VARCHAR[]",
 }
 
+HASH = "UHUGEINT"
+
 FACT_TABLES: dict[Topic, str] = {
     Topic.EXPOSURES: "exposure",
     Topic.LISTENS: "listen",
@@ -53,15 +55,13 @@ MEANINGS: dict[str, str] = {measure.name: measure.meaning for measure in MEASURE
     "window_start_us": "start of the window, microseconds UTC, inclusive",
     "attribution": "exposed, orphan (exposure not come), organic, or all (every event once)",
     "revision": "events that the log took after the window had closed",
-    "first_exposure_us": "earliest exposure, microseconds UTC; null: orphan",
-    "first_exposure_source": "source of the earliest exposure event",
-    "first_exposure_id": "id of the earliest exposure event",
-    "first_activity_us": "earliest listen or feedback, microseconds UTC",
-    "last_activity_us": "latest listen or feedback, microseconds UTC",
+    "generation_hash": "128-bit hash of shard and generation_id",
+    "pair_hash": "128-bit hash of shard, generation_id and user_key",
+    "first_us": "earliest of it, microseconds UTC",
+    "last_us": "latest of it, microseconds UTC",
+    "incognito": "whether it was private",
     "scores_n": "valid judge scores",
-    "score_errors_n": "judge scores that failed",
     "errors_n": "judge scores that failed",
-    "labels_n": "human labels",
     "scored_n": "exposures of generations with a valid latest score",
     "errored_n": "exposures of generations whose only scores failed",
     "score_micro": "sum of latest scores, millionths",
@@ -194,21 +194,34 @@ def _sums() -> Iterable[Table]:
 
 def _state() -> Iterable[Table]:
     yield Table(
-        "generation",
-        "one row a generation: its first exposure and the sums of all that happened to it",
-        _sql(columns.GENERATION),
-        ("shard", "generation_id"),
-    )
-    yield Table(
         "generation_score",
         "latest valid judge score per generation, dimension and evaluator epoch",
-        _sql(columns.SCORE),
+        _sql(columns.SCORE) | {"generation_hash": HASH},
         columns.SCORE_KEY,
+    )
+    yield Table(
+        "exposure_first",
+        "what a flush joins with: first exposure of a listener to a generation in an experiment",
+        {"shard": "INTEGER", "generation_hash": HASH, "pair_hash": HASH}
+        | _sql({name: columns.FIRST[name] for name in columns.FIRST.names()[3:]}),
+        ("pair_hash", "experiment_id"),
+    )
+    yield Table(
+        "orphan",
+        "plays and feedback that name a generation and wait for their listener's exposure to it",
+        _sql(columns.ACTIVITY) | {"pair_hash": HASH},
+        (),
+    )
+    yield Table(
+        "pair_activity",
+        "when a listener did something with a generation; finds it when an exposure moves it",
+        {"shard": "INTEGER", "pair_hash": HASH, "first_us": "BIGINT", "last_us": "BIGINT"},
+        (),
     )
     yield Table(
         "seen_event",
         "ids of accepted events, for dropping duplicates",
-        {"shard": "INTEGER", "event_hash": "UHUGEINT"},
+        {"shard": "INTEGER", "event_hash": HASH},
         ("shard", "event_hash"),
     )
     yield Table(

@@ -1,4 +1,9 @@
-"""Reads of the worker's own file: just the rows that a flush touches."""
+"""Reads of the worker's own file: just the rows that a flush touches.
+
+Rows are found by 128-bit hashes of their ids, which are stable over versions of DuckDB and polars
+(unlike their own hash functions) and so long that two ids never share one. A scan reads 16 bytes a
+row that way, however long the ids; what it finds is then fetched by its place.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +13,68 @@ import polars as pl
 
 from streams.engine import activity, columns, watermark
 from streams.engine.apply import Stored
-from streams.warehouse.connect import frame
+from streams.engine.windows import base_us
+from streams.warehouse.connect import first_row, frame
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from streams.engine.apply import Touched
+    from streams.engine.apply import New
+    from streams.engine.join import Meetings
+    from streams.engine.rules import Rules
     from streams.events.topics import Topic
 
-HASH = "md5_number(concat('{topic}:', length(source), ':', source, event_id))"
-"""128-bit id of an event: stable over versions of DuckDB and polars, unlike their own hashes."""
-KEY = "t.shard = r.shard AND t.generation_id = r.generation_id"
+EVENT_HASH = "md5_number(concat('{topic}:', length(source), ':', source, event_id))"
+GENERATION_HASH = "md5_number(concat(shard, ':', generation_id))"
+PAIR_HASH = "md5_number(concat(shard, ':', length(generation_id), ':', generation_id, user_key))"
+TOUCHED_PAIR = f"""
+CREATE OR REPLACE TEMP TABLE touched_pair AS
+SELECT shard, generation_id, user_key, {PAIR_HASH} AS pair_hash,
+    min(activity_us) AS first_us, max(activity_us) AS last_us
+FROM arriving GROUP BY ALL
+"""
+TOUCHED_GENERATION = f"""
+CREATE OR REPLACE TEMP TABLE touched_generation AS
+SELECT shard, generation_id, {GENERATION_HASH} AS generation_hash, bool_or(is_scored) AS is_scored
+FROM arriving GROUP BY ALL
+"""
+FIRSTS = """
+WITH hit AS MATERIALIZED (
+    SELECT t.rowid AS place, r.generation_id, r.user_key
+    FROM exposure_first t JOIN touched_pair r USING (pair_hash)
+)
+SELECT t.*, hit.generation_id, hit.user_key FROM exposure_first t JOIN hit ON t.rowid = hit.place
+"""
+SHOWN = """
+WITH hit AS MATERIALIZED (
+    SELECT t.rowid AS place, r.generation_id
+    FROM exposure_first t JOIN touched_generation r USING (generation_hash) WHERE r.is_scored
+)
+SELECT t.shard, hit.generation_id, t.experiment_id, t.variant_id, t.surface,
+    t.event_time_us - (t.event_time_us % {base_us} + {base_us}) % {base_us} AS base_us,
+    count(*) AS pairs_n
+FROM exposure_first t JOIN hit ON t.rowid = hit.place GROUP BY ALL
+"""
+SCORES = """
+WITH hit AS MATERIALIZED (
+    SELECT t.rowid AS place FROM generation_score t JOIN touched_generation USING (generation_hash)
+)
+SELECT t.* FROM generation_score t JOIN hit ON t.rowid = hit.place
+"""
+MET_NOW = f"""
+SELECT t.* FROM orphan t SEMI JOIN (SELECT {PAIR_HASH} AS pair_hash FROM arriving) USING (pair_hash)
+"""
+MET_ANEW = f"""
+CREATE OR REPLACE TEMP TABLE met_anew AS
+SELECT r.*, min(t.first_us) AS first_us, max(t.last_us) AS last_us
+FROM pair_activity t JOIN (SELECT *, {PAIR_HASH} AS pair_hash FROM arriving) r USING (pair_hash)
+GROUP BY ALL
+"""
+FACTS = """
+SELECT {columns} FROM {table} t SEMI JOIN met_anew r
+ON t.shard = r.shard AND t.generation_id = r.generation_id AND t.user_key = r.user_key
+WHERE t.event_time_us BETWEEN {low} AND {high}
+"""
 
 
 def seen(con: DuckDBPyConnection, topic: Topic, rows: pl.DataFrame) -> pl.DataFrame:
@@ -28,74 +84,84 @@ def seen(con: DuckDBPyConnection, topic: Topic, rows: pl.DataFrame) -> pl.DataFr
         return frame(
             con,
             "SELECT r.shard, r.source, r.event_id FROM arriving r SEMI JOIN seen_event t "
-            f"ON t.shard = r.shard AND t.event_hash = {HASH.format(topic=topic)}",
+            f"ON t.shard = r.shard AND t.event_hash = {EVENT_HASH.format(topic=topic)}",
         )
     finally:
         con.unregister("arriving")
 
 
-def stored(con: DuckDBPyConnection, touched: Touched) -> Stored:
-    """The touched rows as they are before the flush."""
-    generations = _touched_rows(
-        con, touched.generation_ids, "generation", columns.GENERATION.names()
-    )
-    known = generations.filter(pl.col("first_exposure_us").is_not_null())
-    active = generations.filter(pl.col("first_activity_us").is_not_null())
-    scored = generations.filter((pl.col("scores_n") + pl.col("score_errors_n")) > 0)
-    key = ["shard", "generation_id"]
+def firsts(con: DuckDBPyConnection, new: New) -> pl.DataFrame:
+    """FIRST rows of the pairs that new exposures, listens and feedback touch.
+
+    Leaves `touched_pair`: the pairs with their hash, and when their new activity happened.
+    """
+    pair = ("shard", "generation_id", "user_key")
+    never = pl.lit(None, pl.Int64).alias("activity_us")
+    happened = pl.col("event_time_us").alias("activity_us")
+    arriving = [
+        new.exposures.select(*pair, never),
+        *(rows.select(*pair, happened) for rows in (new.listens, new.feedback)),
+    ]
+    _run(con, pl.concat(arriving).drop_nulls("generation_id"), TOUCHED_PAIR)
+    return frame(con, FIRSTS, columns.FIRST)
+
+
+def stored(con: DuckDBPyConnection, new: New, meetings: Meetings, rules: Rules) -> Stored:
+    """The other touched rows as they are before the flush."""
+    generation = ("shard", "generation_id")
+    arriving = [
+        rows.select(*generation, pl.lit(is_scored).alias("is_scored"))
+        for rows, is_scored in ((meetings.added, False), (new.scores, True))
+    ]
+    _run(con, pl.concat(arriving), TOUCHED_GENERATION)
     return Stored(
-        exposures=_exposures(con, known.select(key)),
-        activity=_activity(con, active.join(touched.newly_exposed, on=key, how="semi")),
-        scores=_touched_rows(
-            con,
-            scored.join(touched.newly_scored, on=key, how="semi").select(key),
-            "generation_score",
-            columns.SCORE.names(),
-        ).cast(columns.SCORE),
-        generations=generations.cast(columns.GENERATION),
+        earlier=_earlier(con, meetings),
+        scores=frame(con, SCORES, columns.SCORE),
+        shown=frame(con, SHOWN.format(base_us=base_us(rules)), columns.SHOWN),
         watermarks=frame(con, "FROM shard_watermark", watermark.SEEN),
     )
 
 
-def _touched_rows(
-    con: DuckDBPyConnection, ids: pl.DataFrame, table: str, names: list[str], extra: str = "true"
-) -> pl.DataFrame:
-    con.register("touched", ids)
-    wanted = ", ".join(f't."{name}"' for name in names)
+def _run(con: DuckDBPyConnection, arriving: pl.DataFrame, sql: str) -> None:
+    con.register("arriving", arriving)
     try:
-        return frame(
-            con, f"SELECT {wanted} FROM {table} t SEMI JOIN touched r ON {KEY} WHERE {extra}"
-        )
+        con.execute(sql)
     finally:
-        con.unregister("touched")
+        con.unregister("arriving")
 
 
-def _exposures(con: DuckDBPyConnection, ids: pl.DataFrame) -> pl.DataFrame:
-    if ids.is_empty():
-        return pl.DataFrame(schema=columns.EXPOSURE)
-    names = [*columns.EXPOSURE.names()[:12], "artist_consent", "gen_latency_ms"]
-    return activity.of_exposures(_touched_rows(con, ids, "exposure", names))
+def _earlier(con: DuckDBPyConnection, meetings: Meetings) -> pl.DataFrame:
+    """What the pairs of new firsts did before: it waited, or it belonged to another exposure."""
+    parts = [pl.DataFrame(schema=columns.ACTIVITY)]
+    met_now, met_anew = meetings.met_now(), meetings.met_anew()
+    if met_now.height:
+        con.register("arriving", met_now)
+        try:
+            parts.append(frame(con, MET_NOW, columns.ACTIVITY))
+        finally:
+            con.unregister("arriving")
+    if met_anew.height:
+        _run(con, met_anew, MET_ANEW)
+        parts += _facts(con)
+    return pl.concat(parts)
 
 
-def _activity(con: DuckDBPyConnection, active: pl.DataFrame) -> pl.DataFrame:
-    """All activity of generations; the range of its times lets DuckDB skip most row groups."""
-    if active.is_empty():
-        return pl.DataFrame(schema=columns.ACTIVITY)
-    low, high = active.select(
-        pl.col("first_activity_us").min(), pl.col("last_activity_us").max()
-    ).row(0)
-    ids = active.select("shard", "generation_id")
-    within = f"t.event_time_us BETWEEN {low} AND {high}"
-    common = ["shard", "generation_id", "user_key", "event_time_us", "record_time_us"]
-    listen = ["ms_played", "ms_content_unique", "track_duration_ms", "reason_end"]
-    flags = ["offline", "incognito", "is_organic"]
-    return pl.concat(
-        [
-            activity.of_listens(
-                _touched_rows(con, ids, "listen", [*common, *listen, *flags], within)
-            ),
-            activity.of_feedback(
-                _touched_rows(con, ids, "feedback", [*common, "action", "value"], within)
-            ),
-        ]
-    )
+def _facts(con: DuckDBPyConnection) -> list[pl.DataFrame]:
+    """All activity of the pairs in met_anew; its times let DuckDB skip most row groups."""
+    row = first_row(con, "SELECT min(first_us), max(last_us) FROM met_anew")
+    if row is None or row[0] is None:
+        return []
+    low, high = row
+    common = ("shard", "generation_id", "user_key", "event_time_us", "record_time_us")
+    listen = ("ms_played", "ms_content_unique", "track_duration_ms", "reason_end")
+    flags = ("offline", "incognito", "is_organic")
+    wanted = {
+        "listen": (activity.of_listens, (*common, *listen, *flags)),
+        "feedback": (activity.of_feedback, (*common, "action", "value")),
+    }
+    found = []
+    for table, (as_rows, names) in wanted.items():
+        named = ", ".join(f"t.{name}" for name in names)
+        rows = frame(con, FACTS.format(columns=named, table=table, low=low, high=high))
+        found.append(activity.as_activity(as_rows(rows)))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streams.events.measures import MEASURES
+from streams.warehouse import generation_view
 from streams.warehouse.layout import TABLES
 
 RULES_TABLE = """
@@ -44,6 +45,11 @@ def _sums(table: str) -> str:
     return ",\n    ".join(f"sum({name})::BIGINT AS {name}" for name in TABLES[table].counted)
 
 
+def _some(table: str) -> str:
+    """What a late exposure has emptied is as if it never was."""
+    return " OR ".join(f"sum({name}) <> 0" for name in TABLES[table].counted)
+
+
 IDLE_TIMEOUT_S = 600
 """A shard is idle when half of the shards at least hold records newer by this. It is told by the
 log's times, never by a clock, and moves what readers are told of freshness, never a sum. Half of
@@ -70,7 +76,8 @@ SELECT basis, size_s,
     experiment_id, variant_id, surface, attribution,
     {_sums("window_sum")},{MATURE}
 FROM window_sum, watermark w, rules r
-GROUP BY ALL;
+GROUP BY ALL
+HAVING {_some("window_sum")};
 """
 WINDOW_JUDGE_SCORE = f"""
 CREATE VIEW window_judge_score AS
@@ -81,14 +88,16 @@ SELECT size_s,
     {_sums("window_score_sum")},
     sum(weighted_score_micro) / nullif(sum(weight_micro), 0) AS score_mean,{MATURE}
 FROM window_score_sum, watermark w, rules r
-GROUP BY ALL;
+GROUP BY ALL
+HAVING {_some("window_score_sum")};
 """
 UNIT_DAY = f"""
 CREATE VIEW unit_day AS
 SELECT experiment_id, variant_id, unit_type, unit_id, day,
     {_sums("unit_day_sum")}
 FROM unit_day_sum
-GROUP BY ALL;
+GROUP BY ALL
+HAVING {_some("unit_day_sum")};
 """
 PIPELINE_HEALTH = """
 CREATE VIEW pipeline_health AS
@@ -103,8 +112,7 @@ SELECT t.topic, t.shard, t.next_offset, t.read_n, t.accepted_n, t.duplicate_n, t
 FROM topic_shard t CROSS JOIN rules r
 LEFT JOIN shard_watermark w USING (shard)
 LEFT JOIN (
-    SELECT shard, count(*) AS orphans_n FROM generation
-    WHERE first_exposure_us IS NULL GROUP BY shard
+    SELECT shard, count(DISTINCT generation_id) AS orphans_n FROM orphan GROUP BY shard
 ) o USING (shard)
 LEFT JOIN (
     SELECT topic, shard, sum(refused_n - whole_n)::BIGINT AS flooded_n
@@ -112,6 +120,7 @@ LEFT JOIN (
 ) d ON d.topic = t.topic AND d.shard = t.shard;
 """
 VIEW_COMMENTS = {
+    "generation": "one row a generation: its first exposure and sums of all that happened to it",
     "idle_shard": "shards that get no records while others do: they do not hold the watermark",
     "watermark": "how far the slowest shard that is not idle has come in event time, less the "
     "out-of-orderness",
@@ -132,10 +141,11 @@ COLUMN_COMMENTS = {
     "flooded_n": "refused messages whose bytes are in the topic alone, beyond the flood's bounds",
     "newest_record_at": "newest message handled, by the log's time, UTC",
     "is_idle": "nothing was written to this shard for so long that the watermark goes on without",
-    "orphans_n": "generations of this shard that wait for their exposure",
+    "orphans_n": "generations of this shard with plays or feedback that wait for an exposure",
 }
 WINDOW_IDS = ("size_s", "window_start", "window_end", "experiment_id", "variant_id", "surface")
 VIEW_COLUMNS: dict[str, tuple[str, ...]] = {
+    "generation": tuple(generation_view.COLUMNS),
     "idle_shard": ("shard",),
     "watermark": ("watermark_us",),
     "window_aggregate": (
@@ -163,17 +173,20 @@ VIEW_COLUMNS: dict[str, tuple[str, ...]] = {
 def ddl() -> str:
     """The rules table, the views and their comments."""
     views = [IDLE, WATERMARK, WINDOW_AGGREGATE, WINDOW_JUDGE_SCORE, UNIT_DAY, PIPELINE_HEALTH]
+    views.append(generation_view.ddl())
     comments = [f"COMMENT ON VIEW {name} IS '{_q(text)}';" for name, text in VIEW_COMMENTS.items()]
     comments += [
-        f"COMMENT ON COLUMN {view}.\"{column}\" IS '{_q(meaning(column))}';"
+        f"COMMENT ON COLUMN {view}.\"{column}\" IS '{_q(meaning(view, column))}';"
         for view, names in VIEW_COLUMNS.items()
         for column in names
     ]
     return "\n".join([RULES_TABLE, *views, *comments])
 
 
-def meaning(column: str) -> str:
+def meaning(view: str, column: str) -> str:
     """What a view's column holds."""
+    if view == "generation":
+        return generation_view.COLUMNS[column]
     return COLUMN_COMMENTS.get(column) or TABLES["window_sum"].meaning(column)
 
 

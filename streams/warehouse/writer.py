@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from streams.warehouse.connect import frame, transaction
+from streams.warehouse.connect import transaction
 from streams.warehouse.layout import FACT_TABLES, TABLES, Table
-from streams.warehouse.state import HASH
+from streams.warehouse.state import EVENT_HASH, GENERATION_HASH, PAIR_HASH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import polars as pl
     from duckdb import DuckDBPyConnection
 
     from streams.engine.apply import Changes
@@ -46,23 +45,28 @@ def write(
             _remember(con, topic, rows)
         for topic, rows in books.erased.items():
             _remember(con, topic, rows)
-        replace(con, TABLES["generation"], changes.generations)
-        replace(con, TABLES["generation_score"], changes.scores)
+        _meet(con, changes)
+        _score(con, changes)
+        for name, differences in (
+            ("window_sum", changes.windows),
+            ("window_score_sum", changes.window_scores),
+            ("unit_day_sum", changes.unit_days),
+        ):
+            append(con, TABLES[name], differences)  # readers add them up; see compaction
         replace(con, TABLES["shard_watermark"], changes.watermarks)
-        add(con, TABLES["window_sum"], changes.windows)
-        add(con, TABLES["window_score_sum"], changes.window_scores)
-        add(con, TABLES["unit_day_sum"], changes.unit_days)
         replace(con, TABLES["dead_letter"], books.dead_letters)
         replace(con, TABLES["dead_letter_count"], books.dead_letter_counts)
         replace(con, TABLES["topic_shard"], books.topic_shards)
 
 
-def append(con: DuckDBPyConnection, table: Table, rows: pl.DataFrame) -> None:
-    """Put rows behind those that are there."""
+def append(con: DuckDBPyConnection, table: Table, rows: pl.DataFrame, **computed: str) -> None:
+    """Put rows behind those that are there; `computed` columns are SQL over the row's others."""
     if rows.is_empty():
         return
-    con.register("appended", rows.select(list(table.columns)))
-    con.execute(f"INSERT INTO {table.name} BY NAME FROM appended")
+    names = [f'"{name}"' for name in table.columns if name not in computed]
+    values = ", ".join([*names, *(f"{sql} AS {name}" for name, sql in computed.items())])
+    con.register("appended", rows)
+    con.execute(f"INSERT INTO {table.name} BY NAME SELECT {values} FROM appended")
     con.unregister("appended")
 
 
@@ -71,42 +75,53 @@ def replace(con: DuckDBPyConnection, table: Table, rows: pl.DataFrame) -> None:
     if rows.is_empty():
         return
     assert not rows.select(table.key).is_duplicated().any(), "no primary key: uniqueness is ours"
-    con.register("replacement", rows.select(list(table.columns)))
-    con.execute(f"DELETE FROM {table.name} t USING replacement r WHERE {_same_key(table)}")
-    con.execute(f"INSERT INTO {table.name} BY NAME FROM replacement")
-    con.unregister("replacement")
+    remove(con, table, rows, *table.key)
+    append(con, table, rows)
 
 
-def add(con: DuckDBPyConnection, table: Table, differences: pl.DataFrame) -> None:
-    """Add differences to the rows of the same key; a row whose sums are all 0 is no row.
-
-    The new rows are whole values, made of old ones inside the transaction that also moves the
-    offsets, so no difference is ever added twice.
-    """
-    if differences.is_empty():
+def remove(
+    con: DuckDBPyConnection, table: Table, rows: pl.DataFrame, *key: str, **computed: str
+) -> None:
+    """Delete what has the key of one of the rows; `computed` as for `append`."""
+    if rows.is_empty():
         return
-    rows = differences.select(list(table.columns))
-    con.register("difference", rows)
-    old = frame(
-        con,
-        f"SELECT t.* FROM {table.name} t SEMI JOIN difference r ON {_same_key(table)}",
-        rows.schema,
+    more = "".join(f", {sql} AS {name}" for name, sql in computed.items())
+    same_key = " AND ".join(f't."{name}" = r."{name}"' for name in key)
+    con.register("removed", rows)
+    con.execute(
+        f"DELETE FROM {table.name} t USING (SELECT *{more} FROM removed) r WHERE {same_key}"
     )
-    if old.height:  # a row that is new needs neither the sum nor the delete
-        con.execute(f"DELETE FROM {table.name} t USING difference r WHERE {_same_key(table)}")
-        both = pl.concat([old, rows])
-        rows = both.group_by(table.key).agg(pl.col(table.counted).sum())
-    con.unregister("difference")
-    append(con, table, rows.filter(pl.any_horizontal(pl.col(table.counted) != 0)))
+    con.unregister("removed")
 
 
-def _same_key(table: Table) -> str:
-    return " AND ".join(f't."{name}" = r."{name}"' for name in table.key)
+def _meet(con: DuckDBPyConnection, changes: Changes) -> None:
+    """Who met whom first, who waits, and when the touched pairs did something."""
+    firsts, orphans = TABLES["exposure_first"], TABLES["orphan"]
+    key = ("pair_hash", "experiment_id")
+    remove(con, firsts, changes.removed_firsts, *key, pair_hash=PAIR_HASH)
+    hashes = {"generation_hash": GENERATION_HASH, "pair_hash": PAIR_HASH}
+    append(con, firsts, changes.added_firsts, **hashes)
+    remove(con, orphans, changes.met, "pair_hash", pair_hash=PAIR_HASH)
+    append(con, orphans, changes.waiting, pair_hash=PAIR_HASH)
+    con.execute(
+        "INSERT INTO pair_activity SELECT shard, pair_hash, first_us, last_us FROM touched_pair "
+        "WHERE first_us IS NOT NULL"
+    )
+
+
+def _score(con: DuckDBPyConnection, changes: Changes) -> None:
+    table = TABLES["generation_score"]
+    own = {"generation_hash": GENERATION_HASH}
+    by = ("generation_hash", "dimension", "evaluator_epoch")
+    remove(con, table, changes.replaced_scores, *by, **own)
+    append(con, table, changes.scores, **own)
 
 
 def _remember(con: DuckDBPyConnection, topic: Topic, rows: pl.DataFrame) -> None:
     if rows.is_empty():
         return
     con.register("remembered", rows.select("shard", "source", "event_id"))
-    con.execute(f"INSERT INTO seen_event SELECT shard, {HASH.format(topic=topic)} FROM remembered")
+    con.execute(
+        f"INSERT INTO seen_event SELECT shard, {EVENT_HASH.format(topic=topic)} FROM remembered"
+    )
     con.unregister("remembered")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.frames import arrived
-from support.oracle import EXPECTED, differences
+from support.oracle import EXPECTED, differences, rows_of
 from support.shard_logs import RULES, as_log, cut, interleaved, logs
 
 from streams.flush import commit
@@ -42,7 +42,7 @@ def content(con: DuckDBPyConnection, chunks: list[list[Entry]]) -> dict[str, lis
         commit(con, arrived(chunk), RULES)
     assert con.sql("FROM pipeline_health WHERE NOT is_balanced").fetchall() == []
     rows = {
-        table: con.sql(f"FROM {table} ORDER BY ALL").fetchall()
+        table: con.sql(f"FROM {rows_of(table)} ORDER BY ALL").fetchall()
         for table in (*EXPECTED, "topic_shard", "shard_watermark")
     }
     return rows | {"hash": content_of(con)}

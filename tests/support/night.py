@@ -108,8 +108,6 @@ def _judged(published: Published, rng, ids, variant, arm) -> None:
         "event_time_us": [day_us(1)] * UNITS_N,
     }
     published.insert("exposure", pl.DataFrame(exposure))
-    rows = {"generation_id": generation, "first_exposure_us": [day_us(1)] * UNITS_N}
-    published.insert("generation", pl.DataFrame(rows))
     for judge, epoch, shift in (("keen", "e1", -0.5), ("keen", "e2", 0.5)):
         failed = rng.random(UNITS_N) < 0.1
         score = np.where(failed, np.nan, 5 + shift * arm + rng.standard_normal(UNITS_N))

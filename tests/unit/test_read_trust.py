@@ -38,8 +38,8 @@ def test_a_topic_that_does_not_balance_is_bad_and_named(published):
 
 
 def test_many_orphans_are_worth_a_look(published):
-    published.insert("generation", [{"generation_id": "known", "first_exposure_us": day_us(1)}])
-    published.insert("generation", [{"generation_id": "waiting", "starts_n": 1}])
+    published.insert("exposure", [{"generation_id": "known", "event_time_us": day_us(1)}])
+    published.insert("listen", [{"generation_id": "waiting", "ms_played": 1}])
     trust = read_trust(published.open(), now_us=day_us(4))
     assert (trust.generations, trust.orphans) == (2, 1)
     assert trust.findings == ("50.0% of the generations wait for their exposure",)

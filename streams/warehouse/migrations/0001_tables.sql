@@ -367,27 +367,75 @@ COMMENT ON COLUMN human_label."corrects_score_id" IS 'Judge score that this corr
 COMMENT ON COLUMN human_label."is_anchor" IS 'Of the frozen reference set';
 COMMENT ON COLUMN human_label."adjudicated" IS 'Settled between raters';
 
-CREATE TABLE generation (
+CREATE TABLE generation_score (
     "shard" INTEGER,
     "generation_id" VARCHAR,
-    "first_exposure_us" BIGINT,
-    "first_exposure_source" VARCHAR,
-    "first_exposure_id" VARCHAR,
+    "dimension" VARCHAR,
+    "evaluator_epoch" VARCHAR,
+    "judge_id" VARCHAR,
+    "score_value" DOUBLE,
+    "score_min" DOUBLE,
+    "score_max" DOUBLE,
+    "sampling_prob" DOUBLE,
+    "event_time_us" BIGINT,
+    "repeat_idx" BIGINT,
+    "source" VARCHAR,
+    "event_id" VARCHAR,
+    "scores_n" BIGINT,
+    "errors_n" BIGINT,
+    "generation_hash" UHUGEINT
+);
+COMMENT ON TABLE generation_score IS 'latest valid judge score per generation, dimension and evaluator epoch';
+COMMENT ON COLUMN generation_score."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN generation_score."generation_id" IS 'one AI output; what joins the streams';
+COMMENT ON COLUMN generation_score."dimension" IS 'Quality that was graded (gen_ai.evaluation.name)';
+COMMENT ON COLUMN generation_score."evaluator_epoch" IS '`identity.evaluator_epoch` of rubric_hash, judge_prompt_version, judge_provider and judge_model_resolved; derived from them where absent';
+COMMENT ON COLUMN generation_score."judge_id" IS 'The judge';
+COMMENT ON COLUMN generation_score."score_value" IS 'Grade, within [score_min, score_max]';
+COMMENT ON COLUMN generation_score."score_min" IS 'Lowest grade of the scale';
+COMMENT ON COLUMN generation_score."score_max" IS 'Highest grade of the scale';
+COMMENT ON COLUMN generation_score."sampling_prob" IS 'Probability with which this generation was judged, [1e-6, 1]';
+COMMENT ON COLUMN generation_score."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN generation_score."repeat_idx" IS 'Which repetition, from 0';
+COMMENT ON COLUMN generation_score."source" IS 'URI reference of the producer';
+COMMENT ON COLUMN generation_score."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
+COMMENT ON COLUMN generation_score."scores_n" IS 'valid judge scores';
+COMMENT ON COLUMN generation_score."errors_n" IS 'judge scores that failed';
+COMMENT ON COLUMN generation_score."generation_hash" IS '128-bit hash of shard and generation_id';
+
+CREATE TABLE exposure_first (
+    "shard" INTEGER,
+    "generation_hash" UHUGEINT,
+    "pair_hash" UHUGEINT,
+    "experiment_id" VARCHAR,
+    "variant_id" VARCHAR,
+    "unit_type" VARCHAR,
+    "unit_id" VARCHAR,
     "surface" VARCHAR,
-    "position" BIGINT,
-    "model_id" VARCHAR,
-    "model_version" VARCHAR,
-    "prompt_template_version" VARCHAR,
-    "content_origin" VARCHAR,
-    "artist_consent" VARCHAR,
-    "artist_ids" VARCHAR[],
-    "taxonomy" VARCHAR,
-    "first_activity_us" BIGINT,
-    "last_activity_us" BIGINT,
-    "exposures_n" BIGINT,
-    "opted_in_n" BIGINT,
-    "gen_latencies_n" BIGINT,
-    "gen_latency_ms" BIGINT,
+    "event_time_us" BIGINT,
+    "source" VARCHAR,
+    "event_id" VARCHAR
+);
+COMMENT ON TABLE exposure_first IS 'what a flush joins with: first exposure of a listener to a generation in an experiment';
+COMMENT ON COLUMN exposure_first."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN exposure_first."generation_hash" IS '128-bit hash of shard and generation_id';
+COMMENT ON COLUMN exposure_first."pair_hash" IS '128-bit hash of shard, generation_id and user_key';
+COMMENT ON COLUMN exposure_first."experiment_id" IS 'experiment, '''' for none';
+COMMENT ON COLUMN exposure_first."variant_id" IS 'model version under test, '''' for none';
+COMMENT ON COLUMN exposure_first."unit_type" IS 'kind of the unit of randomisation';
+COMMENT ON COLUMN exposure_first."unit_id" IS 'unit of randomisation';
+COMMENT ON COLUMN exposure_first."surface" IS 'where it was shown, '''' for all';
+COMMENT ON COLUMN exposure_first."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN exposure_first."source" IS 'URI reference of the producer';
+COMMENT ON COLUMN exposure_first."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
+
+CREATE TABLE orphan (
+    "shard" INTEGER,
+    "generation_id" VARCHAR,
+    "user_key" VARCHAR,
+    "event_time_us" BIGINT,
+    "record_time_us" BIGINT,
+    "incognito" BOOLEAN,
     "starts_n" BIGINT,
     "uncensored_n" BIGINT,
     "ms_played" BIGINT,
@@ -430,110 +478,70 @@ CREATE TABLE generation (
     "other_feedback_n" BIGINT,
     "values_n" BIGINT,
     "value_micro" BIGINT,
-    "scores_n" BIGINT,
-    "score_errors_n" BIGINT,
-    "labels_n" BIGINT
+    "pair_hash" UHUGEINT
 );
-COMMENT ON TABLE generation IS 'one row a generation: its first exposure and the sums of all that happened to it';
-COMMENT ON COLUMN generation."shard" IS 'partition of the input topics this row comes from';
-COMMENT ON COLUMN generation."generation_id" IS 'one AI output; what joins the streams';
-COMMENT ON COLUMN generation."first_exposure_us" IS 'earliest exposure, microseconds UTC; null: orphan';
-COMMENT ON COLUMN generation."first_exposure_source" IS 'source of the earliest exposure event';
-COMMENT ON COLUMN generation."first_exposure_id" IS 'id of the earliest exposure event';
-COMMENT ON COLUMN generation."surface" IS 'where it was shown, '''' for all';
-COMMENT ON COLUMN generation."position" IS 'Place in the list or queue, from 0';
-COMMENT ON COLUMN generation."model_id" IS 'Model that generated it';
-COMMENT ON COLUMN generation."model_version" IS 'Version of that model';
-COMMENT ON COLUMN generation."prompt_template_version" IS 'Version of the prompt template';
-COMMENT ON COLUMN generation."content_origin" IS 'Who made the content';
-COMMENT ON COLUMN generation."artist_consent" IS 'Their consent; opted_out is refused unless content_origin is human';
-COMMENT ON COLUMN generation."artist_ids" IS 'Artists whose work it draws on';
-COMMENT ON COLUMN generation."taxonomy" IS 'Labels such as genre, mood, intent, language; string to string';
-COMMENT ON COLUMN generation."first_activity_us" IS 'earliest listen or feedback, microseconds UTC';
-COMMENT ON COLUMN generation."last_activity_us" IS 'latest listen or feedback, microseconds UTC';
-COMMENT ON COLUMN generation."exposures_n" IS 'exposures';
-COMMENT ON COLUMN generation."opted_in_n" IS 'exposures whose artists opted in';
-COMMENT ON COLUMN generation."gen_latencies_n" IS 'exposures that state their generation latency';
-COMMENT ON COLUMN generation."gen_latency_ms" IS 'sum of the generation latencies, milliseconds';
-COMMENT ON COLUMN generation."starts_n" IS 'plays started';
-COMMENT ON COLUMN generation."uncensored_n" IS 'plays not cut off by an error or an unexpected exit';
-COMMENT ON COLUMN generation."ms_played" IS 'milliseconds listened';
-COMMENT ON COLUMN generation."first_60s_ms" IS 'milliseconds listened, at most 60 s of each play';
-COMMENT ON COLUMN generation."streams_30s_n" IS 'plays of at least 30 s';
-COMMENT ON COLUMN generation."skips_n" IS 'plays ended by the forward or back button';
-COMMENT ON COLUMN generation."early_skips_n" IS 'skips before 30 s';
-COMMENT ON COLUMN generation."skips_under_5s_n" IS 'skips before 5 s';
-COMMENT ON COLUMN generation."listen_plus_n" IS 'plays of more than half of the track';
-COMMENT ON COLUMN generation."completes_n" IS 'plays that reached the end of the track';
-COMMENT ON COLUMN generation."repeats_n" IS 'plays longer than the track';
-COMMENT ON COLUMN generation."played_ratios_n" IS 'plays whose track duration is known';
-COMMENT ON COLUMN generation."played_ratio_ppm" IS 'sum of min(played ratio, 1), parts per million';
-COMMENT ON COLUMN generation."offline_n" IS 'plays made offline';
-COMMENT ON COLUMN generation."incognito_n" IS 'plays in private mode; never in per-user sums';
-COMMENT ON COLUMN generation."organic_n" IS 'plays the listener chose without a generation';
-COMMENT ON COLUMN generation."organic_ms_played" IS 'milliseconds of organic plays';
-COMMENT ON COLUMN generation."likes_n" IS 'feedback with action like';
-COMMENT ON COLUMN generation."unlikes_n" IS 'feedback with action unlike';
-COMMENT ON COLUMN generation."dislikes_n" IS 'feedback with action dislike';
-COMMENT ON COLUMN generation."undislikes_n" IS 'feedback with action undislike';
-COMMENT ON COLUMN generation."saves_n" IS 'feedback with action save';
-COMMENT ON COLUMN generation."unsaves_n" IS 'feedback with action unsave';
-COMMENT ON COLUMN generation."playlist_adds_n" IS 'feedback with action playlist_add';
-COMMENT ON COLUMN generation."playlist_removes_n" IS 'feedback with action playlist_remove';
-COMMENT ON COLUMN generation."shares_n" IS 'feedback with action share';
-COMMENT ON COLUMN generation."artist_follows_n" IS 'feedback with action follow_artist';
-COMMENT ON COLUMN generation."artist_unfollows_n" IS 'feedback with action unfollow_artist';
-COMMENT ON COLUMN generation."artist_page_visits_n" IS 'feedback with action artist_page_visit';
-COMMENT ON COLUMN generation."hides_n" IS 'feedback with action hide';
-COMMENT ON COLUMN generation."reports_n" IS 'feedback with action report';
-COMMENT ON COLUMN generation."regenerates_n" IS 'feedback with action regenerate';
-COMMENT ON COLUMN generation."refines_n" IS 'feedback with action refine';
-COMMENT ON COLUMN generation."edits_accepted_n" IS 'feedback with action edit_accepted';
-COMMENT ON COLUMN generation."exports_n" IS 'feedback with action export';
-COMMENT ON COLUMN generation."thumbs_up_n" IS 'feedback with action thumbs_up';
-COMMENT ON COLUMN generation."thumbs_down_n" IS 'feedback with action thumbs_down';
-COMMENT ON COLUMN generation."surveys_n" IS 'feedback with action survey';
-COMMENT ON COLUMN generation."comments_n" IS 'feedback with action comment';
-COMMENT ON COLUMN generation."other_feedback_n" IS 'feedback with action other';
-COMMENT ON COLUMN generation."values_n" IS 'feedback that carries a value';
-COMMENT ON COLUMN generation."value_micro" IS 'sum of feedback values, millionths';
-COMMENT ON COLUMN generation."scores_n" IS 'valid judge scores';
-COMMENT ON COLUMN generation."score_errors_n" IS 'judge scores that failed';
-COMMENT ON COLUMN generation."labels_n" IS 'human labels';
+COMMENT ON TABLE orphan IS 'plays and feedback that name a generation and wait for their listener''s exposure to it';
+COMMENT ON COLUMN orphan."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN orphan."generation_id" IS 'one AI output; what joins the streams';
+COMMENT ON COLUMN orphan."user_key" IS 'HMAC-SHA256 of the user id, 64 hex digits';
+COMMENT ON COLUMN orphan."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN orphan."record_time_us" IS 'when the log took the message, microseconds UTC';
+COMMENT ON COLUMN orphan."incognito" IS 'whether it was private';
+COMMENT ON COLUMN orphan."starts_n" IS 'plays started';
+COMMENT ON COLUMN orphan."uncensored_n" IS 'plays not cut off by an error or an unexpected exit';
+COMMENT ON COLUMN orphan."ms_played" IS 'milliseconds listened';
+COMMENT ON COLUMN orphan."first_60s_ms" IS 'milliseconds listened, at most 60 s of each play';
+COMMENT ON COLUMN orphan."streams_30s_n" IS 'plays of at least 30 s';
+COMMENT ON COLUMN orphan."skips_n" IS 'plays ended by the forward or back button';
+COMMENT ON COLUMN orphan."early_skips_n" IS 'skips before 30 s';
+COMMENT ON COLUMN orphan."skips_under_5s_n" IS 'skips before 5 s';
+COMMENT ON COLUMN orphan."listen_plus_n" IS 'plays of more than half of the track';
+COMMENT ON COLUMN orphan."completes_n" IS 'plays that reached the end of the track';
+COMMENT ON COLUMN orphan."repeats_n" IS 'plays longer than the track';
+COMMENT ON COLUMN orphan."played_ratios_n" IS 'plays whose track duration is known';
+COMMENT ON COLUMN orphan."played_ratio_ppm" IS 'sum of min(played ratio, 1), parts per million';
+COMMENT ON COLUMN orphan."offline_n" IS 'plays made offline';
+COMMENT ON COLUMN orphan."incognito_n" IS 'plays in private mode; never in per-user sums';
+COMMENT ON COLUMN orphan."organic_n" IS 'plays the listener chose without a generation';
+COMMENT ON COLUMN orphan."organic_ms_played" IS 'milliseconds of organic plays';
+COMMENT ON COLUMN orphan."likes_n" IS 'feedback with action like';
+COMMENT ON COLUMN orphan."unlikes_n" IS 'feedback with action unlike';
+COMMENT ON COLUMN orphan."dislikes_n" IS 'feedback with action dislike';
+COMMENT ON COLUMN orphan."undislikes_n" IS 'feedback with action undislike';
+COMMENT ON COLUMN orphan."saves_n" IS 'feedback with action save';
+COMMENT ON COLUMN orphan."unsaves_n" IS 'feedback with action unsave';
+COMMENT ON COLUMN orphan."playlist_adds_n" IS 'feedback with action playlist_add';
+COMMENT ON COLUMN orphan."playlist_removes_n" IS 'feedback with action playlist_remove';
+COMMENT ON COLUMN orphan."shares_n" IS 'feedback with action share';
+COMMENT ON COLUMN orphan."artist_follows_n" IS 'feedback with action follow_artist';
+COMMENT ON COLUMN orphan."artist_unfollows_n" IS 'feedback with action unfollow_artist';
+COMMENT ON COLUMN orphan."artist_page_visits_n" IS 'feedback with action artist_page_visit';
+COMMENT ON COLUMN orphan."hides_n" IS 'feedback with action hide';
+COMMENT ON COLUMN orphan."reports_n" IS 'feedback with action report';
+COMMENT ON COLUMN orphan."regenerates_n" IS 'feedback with action regenerate';
+COMMENT ON COLUMN orphan."refines_n" IS 'feedback with action refine';
+COMMENT ON COLUMN orphan."edits_accepted_n" IS 'feedback with action edit_accepted';
+COMMENT ON COLUMN orphan."exports_n" IS 'feedback with action export';
+COMMENT ON COLUMN orphan."thumbs_up_n" IS 'feedback with action thumbs_up';
+COMMENT ON COLUMN orphan."thumbs_down_n" IS 'feedback with action thumbs_down';
+COMMENT ON COLUMN orphan."surveys_n" IS 'feedback with action survey';
+COMMENT ON COLUMN orphan."comments_n" IS 'feedback with action comment';
+COMMENT ON COLUMN orphan."other_feedback_n" IS 'feedback with action other';
+COMMENT ON COLUMN orphan."values_n" IS 'feedback that carries a value';
+COMMENT ON COLUMN orphan."value_micro" IS 'sum of feedback values, millionths';
+COMMENT ON COLUMN orphan."pair_hash" IS '128-bit hash of shard, generation_id and user_key';
 
-CREATE TABLE generation_score (
+CREATE TABLE pair_activity (
     "shard" INTEGER,
-    "generation_id" VARCHAR,
-    "dimension" VARCHAR,
-    "evaluator_epoch" VARCHAR,
-    "judge_id" VARCHAR,
-    "score_value" DOUBLE,
-    "score_min" DOUBLE,
-    "score_max" DOUBLE,
-    "sampling_prob" DOUBLE,
-    "event_time_us" BIGINT,
-    "repeat_idx" BIGINT,
-    "source" VARCHAR,
-    "event_id" VARCHAR,
-    "scores_n" BIGINT,
-    "errors_n" BIGINT
+    "pair_hash" UHUGEINT,
+    "first_us" BIGINT,
+    "last_us" BIGINT
 );
-COMMENT ON TABLE generation_score IS 'latest valid judge score per generation, dimension and evaluator epoch';
-COMMENT ON COLUMN generation_score."shard" IS 'partition of the input topics this row comes from';
-COMMENT ON COLUMN generation_score."generation_id" IS 'one AI output; what joins the streams';
-COMMENT ON COLUMN generation_score."dimension" IS 'Quality that was graded (gen_ai.evaluation.name)';
-COMMENT ON COLUMN generation_score."evaluator_epoch" IS '`identity.evaluator_epoch` of rubric_hash, judge_prompt_version, judge_provider and judge_model_resolved; derived from them where absent';
-COMMENT ON COLUMN generation_score."judge_id" IS 'The judge';
-COMMENT ON COLUMN generation_score."score_value" IS 'Grade, within [score_min, score_max]';
-COMMENT ON COLUMN generation_score."score_min" IS 'Lowest grade of the scale';
-COMMENT ON COLUMN generation_score."score_max" IS 'Highest grade of the scale';
-COMMENT ON COLUMN generation_score."sampling_prob" IS 'Probability with which this generation was judged, [1e-6, 1]';
-COMMENT ON COLUMN generation_score."event_time_us" IS 'When it happened, UTC';
-COMMENT ON COLUMN generation_score."repeat_idx" IS 'Which repetition, from 0';
-COMMENT ON COLUMN generation_score."source" IS 'URI reference of the producer';
-COMMENT ON COLUMN generation_score."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
-COMMENT ON COLUMN generation_score."scores_n" IS 'valid judge scores';
-COMMENT ON COLUMN generation_score."errors_n" IS 'judge scores that failed';
+COMMENT ON TABLE pair_activity IS 'when a listener did something with a generation; finds it when an exposure moves it';
+COMMENT ON COLUMN pair_activity."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN pair_activity."pair_hash" IS '128-bit hash of shard, generation_id and user_key';
+COMMENT ON COLUMN pair_activity."first_us" IS 'earliest of it, microseconds UTC';
+COMMENT ON COLUMN pair_activity."last_us" IS 'latest of it, microseconds UTC';
 
 CREATE TABLE seen_event (
     "shard" INTEGER,

@@ -98,7 +98,8 @@ SELECT basis, size_s,
     greatest(0, least(1, (w.watermark_us - r.horizon_us - window_start_us)
          / (size_s * 1000000.0)))::DOUBLE AS maturity
 FROM window_sum, watermark w, rules r
-GROUP BY ALL;
+GROUP BY ALL
+HAVING sum(exposures_n) <> 0 OR sum(opted_in_n) <> 0 OR sum(gen_latencies_n) <> 0 OR sum(gen_latency_ms) <> 0 OR sum(starts_n) <> 0 OR sum(uncensored_n) <> 0 OR sum(ms_played) <> 0 OR sum(first_60s_ms) <> 0 OR sum(streams_30s_n) <> 0 OR sum(skips_n) <> 0 OR sum(early_skips_n) <> 0 OR sum(skips_under_5s_n) <> 0 OR sum(listen_plus_n) <> 0 OR sum(completes_n) <> 0 OR sum(repeats_n) <> 0 OR sum(played_ratios_n) <> 0 OR sum(played_ratio_ppm) <> 0 OR sum(offline_n) <> 0 OR sum(incognito_n) <> 0 OR sum(organic_n) <> 0 OR sum(organic_ms_played) <> 0 OR sum(likes_n) <> 0 OR sum(unlikes_n) <> 0 OR sum(dislikes_n) <> 0 OR sum(undislikes_n) <> 0 OR sum(saves_n) <> 0 OR sum(unsaves_n) <> 0 OR sum(playlist_adds_n) <> 0 OR sum(playlist_removes_n) <> 0 OR sum(shares_n) <> 0 OR sum(artist_follows_n) <> 0 OR sum(artist_unfollows_n) <> 0 OR sum(artist_page_visits_n) <> 0 OR sum(hides_n) <> 0 OR sum(reports_n) <> 0 OR sum(regenerates_n) <> 0 OR sum(refines_n) <> 0 OR sum(edits_accepted_n) <> 0 OR sum(exports_n) <> 0 OR sum(thumbs_up_n) <> 0 OR sum(thumbs_down_n) <> 0 OR sum(surveys_n) <> 0 OR sum(comments_n) <> 0 OR sum(other_feedback_n) <> 0 OR sum(values_n) <> 0 OR sum(value_micro) <> 0 OR sum(revision) <> 0;
 
 
 CREATE VIEW window_judge_score AS
@@ -117,7 +118,8 @@ SELECT size_s,
     greatest(0, least(1, (w.watermark_us - r.horizon_us - window_start_us)
          / (size_s * 1000000.0)))::DOUBLE AS maturity
 FROM window_score_sum, watermark w, rules r
-GROUP BY ALL;
+GROUP BY ALL
+HAVING sum(scored_n) <> 0 OR sum(errored_n) <> 0 OR sum(score_micro) <> 0 OR sum(weight_micro) <> 0 OR sum(weighted_score_micro) <> 0;
 
 
 CREATE VIEW unit_day AS
@@ -169,7 +171,8 @@ SELECT experiment_id, variant_id, unit_type, unit_id, day,
     sum(values_n)::BIGINT AS values_n,
     sum(value_micro)::BIGINT AS value_micro
 FROM unit_day_sum
-GROUP BY ALL;
+GROUP BY ALL
+HAVING sum(exposures_n) <> 0 OR sum(opted_in_n) <> 0 OR sum(gen_latencies_n) <> 0 OR sum(gen_latency_ms) <> 0 OR sum(starts_n) <> 0 OR sum(uncensored_n) <> 0 OR sum(ms_played) <> 0 OR sum(first_60s_ms) <> 0 OR sum(streams_30s_n) <> 0 OR sum(skips_n) <> 0 OR sum(early_skips_n) <> 0 OR sum(skips_under_5s_n) <> 0 OR sum(listen_plus_n) <> 0 OR sum(completes_n) <> 0 OR sum(repeats_n) <> 0 OR sum(played_ratios_n) <> 0 OR sum(played_ratio_ppm) <> 0 OR sum(offline_n) <> 0 OR sum(incognito_n) <> 0 OR sum(organic_n) <> 0 OR sum(organic_ms_played) <> 0 OR sum(likes_n) <> 0 OR sum(unlikes_n) <> 0 OR sum(dislikes_n) <> 0 OR sum(undislikes_n) <> 0 OR sum(saves_n) <> 0 OR sum(unsaves_n) <> 0 OR sum(playlist_adds_n) <> 0 OR sum(playlist_removes_n) <> 0 OR sum(shares_n) <> 0 OR sum(artist_follows_n) <> 0 OR sum(artist_unfollows_n) <> 0 OR sum(artist_page_visits_n) <> 0 OR sum(hides_n) <> 0 OR sum(reports_n) <> 0 OR sum(regenerates_n) <> 0 OR sum(refines_n) <> 0 OR sum(edits_accepted_n) <> 0 OR sum(exports_n) <> 0 OR sum(thumbs_up_n) <> 0 OR sum(thumbs_down_n) <> 0 OR sum(surveys_n) <> 0 OR sum(comments_n) <> 0 OR sum(other_feedback_n) <> 0 OR sum(values_n) <> 0 OR sum(value_micro) <> 0;
 
 
 CREATE VIEW pipeline_health AS
@@ -184,20 +187,164 @@ SELECT t.topic, t.shard, t.next_offset, t.read_n, t.accepted_n, t.duplicate_n, t
 FROM topic_shard t CROSS JOIN rules r
 LEFT JOIN shard_watermark w USING (shard)
 LEFT JOIN (
-    SELECT shard, count(*) AS orphans_n FROM generation
-    WHERE first_exposure_us IS NULL GROUP BY shard
+    SELECT shard, count(DISTINCT generation_id) AS orphans_n FROM orphan GROUP BY shard
 ) o USING (shard)
 LEFT JOIN (
     SELECT topic, shard, sum(refused_n - whole_n)::BIGINT AS flooded_n
     FROM dead_letter_count GROUP BY topic, shard
 ) d ON d.topic = t.topic AND d.shard = t.shard;
 
+
+CREATE VIEW generation AS
+SELECT shard, generation_id,
+    min(first_exposure_us) AS first_exposure_us,
+    any_value(first.source) AS first_exposure_source,
+    any_value(first.event_id) AS first_exposure_id,
+    any_value(first.surface) AS surface,
+    any_value(first.position) AS position,
+    any_value(first.model_id) AS model_id,
+    any_value(first.model_version) AS model_version,
+    any_value(first.prompt_template_version) AS prompt_template_version,
+    any_value(first.content_origin) AS content_origin,
+    any_value(first.artist_consent) AS artist_consent,
+    any_value(first.artist_ids) AS artist_ids,
+    any_value(first.taxonomy) AS taxonomy,
+    min(first_activity_us) AS first_activity_us,
+    max(last_activity_us) AS last_activity_us,
+    coalesce(sum(exposures_n), 0)::BIGINT AS exposures_n,
+    coalesce(sum(opted_in_n), 0)::BIGINT AS opted_in_n,
+    coalesce(sum(gen_latencies_n), 0)::BIGINT AS gen_latencies_n,
+    coalesce(sum(gen_latency_ms), 0)::BIGINT AS gen_latency_ms,
+    coalesce(sum(starts_n), 0)::BIGINT AS starts_n,
+    coalesce(sum(uncensored_n), 0)::BIGINT AS uncensored_n,
+    coalesce(sum(ms_played), 0)::BIGINT AS ms_played,
+    coalesce(sum(first_60s_ms), 0)::BIGINT AS first_60s_ms,
+    coalesce(sum(streams_30s_n), 0)::BIGINT AS streams_30s_n,
+    coalesce(sum(skips_n), 0)::BIGINT AS skips_n,
+    coalesce(sum(early_skips_n), 0)::BIGINT AS early_skips_n,
+    coalesce(sum(skips_under_5s_n), 0)::BIGINT AS skips_under_5s_n,
+    coalesce(sum(listen_plus_n), 0)::BIGINT AS listen_plus_n,
+    coalesce(sum(completes_n), 0)::BIGINT AS completes_n,
+    coalesce(sum(repeats_n), 0)::BIGINT AS repeats_n,
+    coalesce(sum(played_ratios_n), 0)::BIGINT AS played_ratios_n,
+    coalesce(sum(played_ratio_ppm), 0)::BIGINT AS played_ratio_ppm,
+    coalesce(sum(offline_n), 0)::BIGINT AS offline_n,
+    coalesce(sum(incognito_n), 0)::BIGINT AS incognito_n,
+    coalesce(sum(organic_n), 0)::BIGINT AS organic_n,
+    coalesce(sum(organic_ms_played), 0)::BIGINT AS organic_ms_played,
+    coalesce(sum(likes_n), 0)::BIGINT AS likes_n,
+    coalesce(sum(unlikes_n), 0)::BIGINT AS unlikes_n,
+    coalesce(sum(dislikes_n), 0)::BIGINT AS dislikes_n,
+    coalesce(sum(undislikes_n), 0)::BIGINT AS undislikes_n,
+    coalesce(sum(saves_n), 0)::BIGINT AS saves_n,
+    coalesce(sum(unsaves_n), 0)::BIGINT AS unsaves_n,
+    coalesce(sum(playlist_adds_n), 0)::BIGINT AS playlist_adds_n,
+    coalesce(sum(playlist_removes_n), 0)::BIGINT AS playlist_removes_n,
+    coalesce(sum(shares_n), 0)::BIGINT AS shares_n,
+    coalesce(sum(artist_follows_n), 0)::BIGINT AS artist_follows_n,
+    coalesce(sum(artist_unfollows_n), 0)::BIGINT AS artist_unfollows_n,
+    coalesce(sum(artist_page_visits_n), 0)::BIGINT AS artist_page_visits_n,
+    coalesce(sum(hides_n), 0)::BIGINT AS hides_n,
+    coalesce(sum(reports_n), 0)::BIGINT AS reports_n,
+    coalesce(sum(regenerates_n), 0)::BIGINT AS regenerates_n,
+    coalesce(sum(refines_n), 0)::BIGINT AS refines_n,
+    coalesce(sum(edits_accepted_n), 0)::BIGINT AS edits_accepted_n,
+    coalesce(sum(exports_n), 0)::BIGINT AS exports_n,
+    coalesce(sum(thumbs_up_n), 0)::BIGINT AS thumbs_up_n,
+    coalesce(sum(thumbs_down_n), 0)::BIGINT AS thumbs_down_n,
+    coalesce(sum(surveys_n), 0)::BIGINT AS surveys_n,
+    coalesce(sum(comments_n), 0)::BIGINT AS comments_n,
+    coalesce(sum(other_feedback_n), 0)::BIGINT AS other_feedback_n,
+    coalesce(sum(values_n), 0)::BIGINT AS values_n,
+    coalesce(sum(value_micro), 0)::BIGINT AS value_micro,
+    coalesce(sum(scores_n), 0)::BIGINT AS scores_n,
+    coalesce(sum(score_errors_n), 0)::BIGINT AS score_errors_n,
+    coalesce(sum(labels_n), 0)::BIGINT AS labels_n
+FROM (
+    SELECT shard, generation_id, min(event_time_us) AS first_exposure_us, arg_min({'source': source, 'event_id': event_id, 'surface': surface, 'position': position, 'model_id': model_id, 'model_version': model_version, 'prompt_template_version': prompt_template_version, 'content_origin': content_origin, 'artist_consent': artist_consent, 'artist_ids': artist_ids, 'taxonomy': taxonomy}, (event_time_us, source, event_id)) AS first, count(*) AS exposures_n, count(*) FILTER (artist_consent = 'opted_in') AS opted_in_n, count(gen_latency_ms) AS gen_latencies_n, sum(gen_latency_ms) AS gen_latency_ms FROM exposure WHERE true GROUP BY shard, generation_id
+    UNION ALL BY NAME
+    SELECT shard, generation_id, min(event_time_us) AS first_activity_us, max(event_time_us) AS last_activity_us, count(*) AS starts_n, count(*) FILTER (coalesce(reason_end, 'unknown') NOT IN ('trackerror', 'unexpected_exit', 'unexpected_exit_while_paused')) AS uncensored_n, sum(ms_played) AS ms_played, sum(least(ms_played, 60000)) AS first_60s_ms, count(*) FILTER (ms_played >= 30000) AS streams_30s_n, count(*) FILTER (reason_end IN ('fwdbtn', 'backbtn')) AS skips_n, count(*) FILTER (reason_end IN ('fwdbtn', 'backbtn') AND ms_played < 30000) AS early_skips_n, count(*) FILTER (reason_end IN ('fwdbtn', 'backbtn') AND ms_played < 5000) AS skips_under_5s_n, count(*) FILTER (coalesce(ms_content_unique, ms_played) * 2 > track_duration_ms) AS listen_plus_n, count(*) FILTER (reason_end = 'trackdone') AS completes_n, count(*) FILTER (coalesce(ms_content_unique, ms_played) > track_duration_ms) AS repeats_n, count(track_duration_ms) AS played_ratios_n, sum(least(coalesce(ms_content_unique, ms_played), track_duration_ms) * 1000000 // track_duration_ms) AS played_ratio_ppm, count(*) FILTER (offline) AS offline_n, count(*) FILTER (incognito) AS incognito_n, count(*) FILTER (is_organic) AS organic_n, sum(ms_played) FILTER (is_organic) AS organic_ms_played FROM listen WHERE generation_id IS NOT NULL GROUP BY shard, generation_id
+    UNION ALL BY NAME
+    SELECT shard, generation_id, min(event_time_us) AS first_activity_us, max(event_time_us) AS last_activity_us, count(*) FILTER (action = 'like') AS likes_n, count(*) FILTER (action = 'unlike') AS unlikes_n, count(*) FILTER (action = 'dislike') AS dislikes_n, count(*) FILTER (action = 'undislike') AS undislikes_n, count(*) FILTER (action = 'save') AS saves_n, count(*) FILTER (action = 'unsave') AS unsaves_n, count(*) FILTER (action = 'playlist_add') AS playlist_adds_n, count(*) FILTER (action = 'playlist_remove') AS playlist_removes_n, count(*) FILTER (action = 'share') AS shares_n, count(*) FILTER (action = 'follow_artist') AS artist_follows_n, count(*) FILTER (action = 'unfollow_artist') AS artist_unfollows_n, count(*) FILTER (action = 'artist_page_visit') AS artist_page_visits_n, count(*) FILTER (action = 'hide') AS hides_n, count(*) FILTER (action = 'report') AS reports_n, count(*) FILTER (action = 'regenerate') AS regenerates_n, count(*) FILTER (action = 'refine') AS refines_n, count(*) FILTER (action = 'edit_accepted') AS edits_accepted_n, count(*) FILTER (action = 'export') AS exports_n, count(*) FILTER (action = 'thumbs_up') AS thumbs_up_n, count(*) FILTER (action = 'thumbs_down') AS thumbs_down_n, count(*) FILTER (action = 'survey') AS surveys_n, count(*) FILTER (action = 'comment') AS comments_n, count(*) FILTER (action = 'other') AS other_feedback_n, count(value) AS values_n, sum(round(value * 1000000)::BIGINT) AS value_micro FROM feedback WHERE generation_id IS NOT NULL GROUP BY shard, generation_id
+    UNION ALL BY NAME
+    SELECT shard, generation_id, count(*) FILTER (score_value IS NOT NULL AND error_type IS NULL) AS scores_n, count(*) FILTER (error_type IS NOT NULL) AS score_errors_n FROM judge_score WHERE score_value IS NOT NULL OR error_type IS NOT NULL GROUP BY shard, generation_id
+    UNION ALL BY NAME
+    SELECT shard, generation_id, count(*) AS labels_n FROM human_label WHERE true GROUP BY shard, generation_id
+)
+GROUP BY shard, generation_id;
+
+COMMENT ON VIEW generation IS 'one row a generation: its first exposure and sums of all that happened to it';
 COMMENT ON VIEW idle_shard IS 'shards that get no records while others do: they do not hold the watermark';
 COMMENT ON VIEW watermark IS 'how far the slowest shard that is not idle has come in event time, less the out-of-orderness';
 COMMENT ON VIEW window_aggregate IS 'sums per tumbling window, over all shards; half-open [start, end), UTC';
 COMMENT ON VIEW window_judge_score IS 'judge scores of what was exposed per window, per evaluator epoch';
 COMMENT ON VIEW unit_day IS 'sums per experiment, variant, unit and UTC day; experiment '''' is all a user did';
 COMMENT ON VIEW pipeline_health IS 'per topic and shard: read = accepted + duplicate + dead-lettered, offsets';
+COMMENT ON COLUMN generation."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN generation."generation_id" IS 'one AI output; what joins the streams';
+COMMENT ON COLUMN generation."first_exposure_us" IS 'earliest exposure, microseconds UTC; null: orphan';
+COMMENT ON COLUMN generation."first_exposure_source" IS 'source of the earliest exposure event';
+COMMENT ON COLUMN generation."first_exposure_id" IS 'id of the earliest exposure event';
+COMMENT ON COLUMN generation."surface" IS 'surface of the first exposure';
+COMMENT ON COLUMN generation."position" IS 'position of the first exposure';
+COMMENT ON COLUMN generation."model_id" IS 'model_id of the first exposure';
+COMMENT ON COLUMN generation."model_version" IS 'model_version of the first exposure';
+COMMENT ON COLUMN generation."prompt_template_version" IS 'prompt_template_version of the first exposure';
+COMMENT ON COLUMN generation."content_origin" IS 'content_origin of the first exposure';
+COMMENT ON COLUMN generation."artist_consent" IS 'artist_consent of the first exposure';
+COMMENT ON COLUMN generation."artist_ids" IS 'artist_ids of the first exposure';
+COMMENT ON COLUMN generation."taxonomy" IS 'taxonomy of the first exposure';
+COMMENT ON COLUMN generation."first_activity_us" IS 'earliest listen or feedback, microseconds UTC';
+COMMENT ON COLUMN generation."last_activity_us" IS 'latest listen or feedback, microseconds UTC';
+COMMENT ON COLUMN generation."exposures_n" IS 'exposures';
+COMMENT ON COLUMN generation."opted_in_n" IS 'exposures whose artists opted in';
+COMMENT ON COLUMN generation."gen_latencies_n" IS 'exposures that state their generation latency';
+COMMENT ON COLUMN generation."gen_latency_ms" IS 'sum of the generation latencies, milliseconds';
+COMMENT ON COLUMN generation."starts_n" IS 'plays started';
+COMMENT ON COLUMN generation."uncensored_n" IS 'plays not cut off by an error or an unexpected exit';
+COMMENT ON COLUMN generation."ms_played" IS 'milliseconds listened';
+COMMENT ON COLUMN generation."first_60s_ms" IS 'milliseconds listened, at most 60 s of each play';
+COMMENT ON COLUMN generation."streams_30s_n" IS 'plays of at least 30 s';
+COMMENT ON COLUMN generation."skips_n" IS 'plays ended by the forward or back button';
+COMMENT ON COLUMN generation."early_skips_n" IS 'skips before 30 s';
+COMMENT ON COLUMN generation."skips_under_5s_n" IS 'skips before 5 s';
+COMMENT ON COLUMN generation."listen_plus_n" IS 'plays of more than half of the track';
+COMMENT ON COLUMN generation."completes_n" IS 'plays that reached the end of the track';
+COMMENT ON COLUMN generation."repeats_n" IS 'plays longer than the track';
+COMMENT ON COLUMN generation."played_ratios_n" IS 'plays whose track duration is known';
+COMMENT ON COLUMN generation."played_ratio_ppm" IS 'sum of min(played ratio, 1), parts per million';
+COMMENT ON COLUMN generation."offline_n" IS 'plays made offline';
+COMMENT ON COLUMN generation."incognito_n" IS 'plays in private mode; never in per-user sums';
+COMMENT ON COLUMN generation."organic_n" IS 'plays the listener chose without a generation';
+COMMENT ON COLUMN generation."organic_ms_played" IS 'milliseconds of organic plays';
+COMMENT ON COLUMN generation."likes_n" IS 'feedback with action like';
+COMMENT ON COLUMN generation."unlikes_n" IS 'feedback with action unlike';
+COMMENT ON COLUMN generation."dislikes_n" IS 'feedback with action dislike';
+COMMENT ON COLUMN generation."undislikes_n" IS 'feedback with action undislike';
+COMMENT ON COLUMN generation."saves_n" IS 'feedback with action save';
+COMMENT ON COLUMN generation."unsaves_n" IS 'feedback with action unsave';
+COMMENT ON COLUMN generation."playlist_adds_n" IS 'feedback with action playlist_add';
+COMMENT ON COLUMN generation."playlist_removes_n" IS 'feedback with action playlist_remove';
+COMMENT ON COLUMN generation."shares_n" IS 'feedback with action share';
+COMMENT ON COLUMN generation."artist_follows_n" IS 'feedback with action follow_artist';
+COMMENT ON COLUMN generation."artist_unfollows_n" IS 'feedback with action unfollow_artist';
+COMMENT ON COLUMN generation."artist_page_visits_n" IS 'feedback with action artist_page_visit';
+COMMENT ON COLUMN generation."hides_n" IS 'feedback with action hide';
+COMMENT ON COLUMN generation."reports_n" IS 'feedback with action report';
+COMMENT ON COLUMN generation."regenerates_n" IS 'feedback with action regenerate';
+COMMENT ON COLUMN generation."refines_n" IS 'feedback with action refine';
+COMMENT ON COLUMN generation."edits_accepted_n" IS 'feedback with action edit_accepted';
+COMMENT ON COLUMN generation."exports_n" IS 'feedback with action export';
+COMMENT ON COLUMN generation."thumbs_up_n" IS 'feedback with action thumbs_up';
+COMMENT ON COLUMN generation."thumbs_down_n" IS 'feedback with action thumbs_down';
+COMMENT ON COLUMN generation."surveys_n" IS 'feedback with action survey';
+COMMENT ON COLUMN generation."comments_n" IS 'feedback with action comment';
+COMMENT ON COLUMN generation."other_feedback_n" IS 'feedback with action other';
+COMMENT ON COLUMN generation."values_n" IS 'feedback that carries a value';
+COMMENT ON COLUMN generation."value_micro" IS 'sum of feedback values, millionths';
+COMMENT ON COLUMN generation."scores_n" IS 'valid judge scores';
+COMMENT ON COLUMN generation."score_errors_n" IS 'judge scores that failed';
+COMMENT ON COLUMN generation."labels_n" IS 'human labels';
 COMMENT ON COLUMN idle_shard."shard" IS 'partition of the input topics this row comes from';
 COMMENT ON COLUMN watermark."watermark_us" IS 'largest event time less the out-of-orderness, microseconds UTC';
 COMMENT ON COLUMN window_aggregate."basis" IS 'exposure: all that happened to what was exposed in the window; activity: in it';
@@ -339,5 +486,5 @@ COMMENT ON COLUMN pipeline_health."erased_n" IS 'accepted events of erased users
 COMMENT ON COLUMN pipeline_health."newest_record_at" IS 'newest message handled, by the log''s time, UTC';
 COMMENT ON COLUMN pipeline_health."watermark_us" IS 'largest event time less the out-of-orderness, microseconds UTC';
 COMMENT ON COLUMN pipeline_health."watermark_at" IS 'the watermark as a timestamp, UTC';
-COMMENT ON COLUMN pipeline_health."orphans_n" IS 'generations of this shard that wait for their exposure';
+COMMENT ON COLUMN pipeline_health."orphans_n" IS 'generations of this shard with plays or feedback that wait for an exposure';
 COMMENT ON COLUMN pipeline_health."is_idle" IS 'nothing was written to this shard for so long that the watermark goes on without';
