@@ -47,7 +47,7 @@ def commit(con: DuckDBPyConnection, arrived: Arrived, rules: Rules) -> books.Out
         topic: _concat(arrived.rejected.get(topic, ()), REJECTED) for topic in JOINED_TOPICS
     }
     firsts = {
-        topic: dedupe.firsts(rows, state.seen(con, topic, rows)) if rows.height else rows
+        topic: dedupe.firsts(rows, state.repeated(con, topic, rows)) if rows.height else rows
         for topic, rows in valid.items()
     }
     kept, erased = erasures.split(con, firsts)

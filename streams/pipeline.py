@@ -23,7 +23,7 @@ from streams.events.topics import JOINED_TOPICS, Topic
 from streams.flush import Arrived, commit
 from streams.settings import DAY_US
 from streams.sink import Flushed
-from streams.warehouse import publish, restore, ruling
+from streams.warehouse import compact, publish, restore, ruling
 from streams.warehouse import scrub as scrubbing
 from streams.warehouse.connect import hold, open_writable
 from streams.warehouse.migrate import migrate
@@ -196,6 +196,7 @@ class Pipeline:
         started_ms = monotonic_ms()
         settings = self._settings
         self._scrub_if_due()
+        compact.fold_if_due(self._con)
         publish.snapshot(
             self._con, settings.worker_file, self._published, keep_n=settings.publish_keep_n
         )

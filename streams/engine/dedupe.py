@@ -1,4 +1,8 @@
-"""First of each (`source`, `event_id`) stays; the others are counted. CloudEvents' rule."""
+"""First of each (`source`, `event_id`) stays; the others are counted. CloudEvents' rule.
+
+An id belongs to a shard: the same id under another key is another shard's business, which keeps
+shards pure. Ids are compared by the edge, in whose hands the hashes of the earlier ones are.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-ID = ("source", "event_id")
 
-
-def firsts(rows: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
-    """Rows whose id is new, in log order.
+def firsts(rows: pl.DataFrame, repeated: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose id is new.
 
     Args:
-        rows: accepted events of one topic with shard, offset and ID.
-        seen: shard and ID of those events that the warehouse already holds.
-
-    Returns: the first occurrence, by offset, of every id that is not in `seen`. An id belongs to a
-        shard: the same id under another key is another shard's business, which keeps shards pure.
+        rows: accepted events of one topic.
+        repeated: shard and offset of those whose id the warehouse holds, or a row of a smaller
+            offset has.
     """
-    key = ["shard", *ID]
-    ordered = rows.sort("shard", "offset").unique(key, keep="first", maintain_order=True)
-    return ordered.join(seen, on=key, how="anti", maintain_order="left")
+    if repeated.is_empty():
+        return rows
+    return rows.join(repeated, on=["shard", "offset"], how="anti", maintain_order="left")

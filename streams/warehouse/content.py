@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from streams.warehouse.layout import Table
 
 MODULUS = 1 << 128
-STATE_TABLES = frozenset({"seen_event", "exposure_first", "orphan", "pair_activity"})
-"""How the writer finds what it needs again: all of it follows from the facts."""
+STATE_TABLES = frozenset(
+    {"seen_event", "exposure_first", "orphan", "pair_activity", "folded_slice"}
+)
+"""How the writer finds what it needs again: all of it follows from the facts, or is no content."""
 CONTENT_TABLES = tuple(sorted(set(TABLES) - STATE_TABLES))
 LEFT_OUT: Mapping[str, frozenset[str]] = {
     "dead_letter": frozenset({"forwarded"}),

@@ -55,6 +55,8 @@ MEANINGS: dict[str, str] = {measure.name: measure.meaning for measure in MEASURE
     "window_start_us": "start of the window, microseconds UTC, inclusive",
     "attribution": "exposed, orphan (exposure not come), organic, or all (every event once)",
     "revision": "events that the log took after the window had closed",
+    "table_name": "the table of sums",
+    "folded_n": "rows right after its last folding",
     "generation_hash": "128-bit hash of shard and generation_id",
     "pair_hash": "128-bit hash of shard, generation_id and user_key",
     "first_us": "earliest of it, microseconds UTC",
@@ -232,6 +234,15 @@ def _state() -> Iterable[Table]:
     )
 
 
+def _folding() -> Iterable[Table]:
+    yield Table(
+        "folded_slice",
+        "rows that the last folding left of a table of sums and a shard",
+        {"table_name": "VARCHAR", "shard": "INTEGER", "folded_n": "BIGINT"},
+        ("table_name", "shard"),
+    )
+
+
 def _books() -> Iterable[Table]:
     counts = (
         *("read_n", "accepted_n", "duplicate_n", "dead_lettered_n", "late_n"),
@@ -266,7 +277,7 @@ def _books() -> Iterable[Table]:
 
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in (*_facts(), *_state(), *_sums(), *_books())
+    table.name: table for table in (*_facts(), *_state(), *_sums(), *_folding(), *_books())
 }
 """Every sharded table: what publish merges and restore copies."""
 

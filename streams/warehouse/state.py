@@ -15,6 +15,7 @@ from streams.engine import activity, columns, watermark
 from streams.engine.apply import Stored
 from streams.engine.windows import base_us
 from streams.warehouse.connect import first_row, frame
+from streams.warehouse.layout import FACT_TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,6 +28,22 @@ if TYPE_CHECKING:
 EVENT_HASH = "md5_number(concat('{topic}:', length(source), ':', source, event_id))"
 GENERATION_HASH = "md5_number(concat(shard, ':', generation_id))"
 PAIR_HASH = "md5_number(concat(shard, ':', length(generation_id), ':', generation_id, user_key))"
+ARRIVED_IDS = """
+CREATE OR REPLACE TEMP TABLE {table} AS SELECT shard, "offset", {own_hash} AS event_hash
+FROM arriving
+"""
+REPEATED = """
+SELECT r.shard, r."offset" FROM {table} r
+SEMI JOIN seen_event t ON t.shard = r.shard AND t.event_hash = r.event_hash
+UNION
+SELECT r.shard, r."offset" FROM {table} r JOIN (
+    SELECT shard, event_hash, min("offset") AS first_offset FROM {table}
+    GROUP BY shard, event_hash HAVING count(*) > 1
+) f ON f.shard = r.shard AND f.event_hash = r.event_hash WHERE r."offset" > f.first_offset
+"""
+WITHOUT_REPEATED = """
+DELETE FROM {table} t USING arriving r WHERE t.shard = r.shard AND t."offset" = r."offset"
+"""
 TOUCHED_PAIR = f"""
 CREATE OR REPLACE TEMP TABLE touched_pair AS
 SELECT shard, generation_id, user_key, {PAIR_HASH} AS pair_hash,
@@ -77,17 +94,24 @@ WHERE t.event_time_us BETWEEN {low} AND {high}
 """
 
 
-def seen(con: DuckDBPyConnection, topic: Topic, rows: pl.DataFrame) -> pl.DataFrame:
-    """shard, source, event_id of those rows whose id the warehouse already holds."""
-    con.register("arriving", rows.select("shard", "source", "event_id"))
-    try:
-        return frame(
-            con,
-            "SELECT r.shard, r.source, r.event_id FROM arriving r SEMI JOIN seen_event t "
-            f"ON t.shard = r.shard AND t.event_hash = {EVENT_HASH.format(topic=topic)}",
-        )
-    finally:
-        con.unregister("arriving")
+def repeated(con: DuckDBPyConnection, topic: Topic, rows: pl.DataFrame) -> pl.DataFrame:
+    """Shard and offset of the rows whose id is not new: stored, or of a smaller offset here.
+
+    Leaves the hashes of the others in a table of the topic's, for `seen_event`.
+    """
+    table = arriving_table(topic)
+    own_hash = EVENT_HASH.format(topic=topic)
+    ids = rows.select("shard", "offset", "source", "event_id")
+    _run(con, ids, ARRIVED_IDS.format(table=table, own_hash=own_hash))
+    found = frame(con, REPEATED.format(table=table))
+    if found.height:
+        _run(con, found, WITHOUT_REPEATED.format(table=table))
+    return found
+
+
+def arriving_table(topic: Topic) -> str:
+    """Where the hashes of a topic's new ids stand during a flush."""
+    return f"arriving_{FACT_TABLES[topic]}"
 
 
 def firsts(con: DuckDBPyConnection, new: New) -> pl.DataFrame:

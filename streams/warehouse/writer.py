@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from streams.warehouse.connect import transaction
 from streams.warehouse.layout import FACT_TABLES, TABLES, Table
-from streams.warehouse.state import EVENT_HASH, GENERATION_HASH, PAIR_HASH
+from streams.warehouse.state import GENERATION_HASH, PAIR_HASH, arriving_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,8 +120,4 @@ def _score(con: DuckDBPyConnection, changes: Changes) -> None:
 def _remember(con: DuckDBPyConnection, topic: Topic, rows: pl.DataFrame) -> None:
     if rows.is_empty():
         return
-    con.register("remembered", rows.select("shard", "source", "event_id"))
-    con.execute(
-        f"INSERT INTO seen_event SELECT shard, {EVENT_HASH.format(topic=topic)} FROM remembered"
-    )
-    con.unregister("remembered")
+    con.execute(f"INSERT INTO seen_event SELECT shard, event_hash FROM {arriving_table(topic)}")

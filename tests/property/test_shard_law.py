@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,12 +13,15 @@ from support.oracle import EXPECTED, differences, rows_of
 from support.shard_logs import RULES, as_log, cut, interleaved, logs
 
 from streams.flush import commit
-from streams.warehouse.connect import open_writable, transaction
+from streams.warehouse import compact
+from streams.warehouse.connect import transaction
 from streams.warehouse.content import content_of
 from streams.warehouse.migrate import migrate
 from streams.warehouse.restore import drop_shards
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from duckdb import DuckDBPyConnection
     from support.frames import Entry
 
@@ -25,21 +29,30 @@ pytestmark = [pytest.mark.property, pytest.mark.timeout(1_500)]
 
 
 @pytest.fixture(scope="module")
-def con(tmp_path_factory):
-    path = tmp_path_factory.mktemp("law") / "law.duckdb"
-    con = open_writable(path, memory="500MB", threads_n=1)
-    migrate(con, str(path))
-    con.execute("INSERT INTO rules VALUES ([60, 3600, 86400], 60000000, 2592000000000, 0, 0, 0, 0)")
+def con():
+    con = duckdb.connect(":memory:", config={"threads": 1})  # no file: examples need no fsync
+    migrate(con, "law")
+    con.execute(
+        "INSERT INTO rules (window_sizes_s, out_of_orderness_us, horizon_us) "
+        "VALUES ([60, 3600, 86400], 60000000, 2592000000000)"
+    )
     yield con
     con.close()
 
 
-def content(con: DuckDBPyConnection, chunks: list[list[Entry]]) -> dict[str, list[Any]]:
-    """All derived rows after the chunks, each one flush; checks the balance."""
+def content(
+    con: DuckDBPyConnection, chunks: list[list[Entry]], folds: Sequence[bool] = ()
+) -> dict[str, list[Any]]:
+    """All derived rows after the chunks, each one flush; checks the balance.
+
+    folds: after which chunks the appended differences are folded.
+    """
     with transaction(con):
         drop_shards(con, (0, 1))
-    for chunk in chunks:
+    for chunk, is_folded in itertools.zip_longest(chunks, folds[: len(chunks)], fillvalue=False):
         commit(con, arrived(chunk), RULES)
+        for table, shard in itertools.product(compact.FOLDED_TABLES, (0, 1) if is_folded else ()):
+            compact.fold(con, table, shard)
     assert con.sql("FROM pipeline_health WHERE NOT is_balanced").fetchall() == []
     rows = {
         table: con.sql(f"FROM {rows_of(table)} ORDER BY ALL").fetchall()
@@ -52,29 +65,30 @@ SCENARIOS = {
     "drawn": logs,
     "repeats": st.lists(st.integers(0, 100), max_size=4),
     "order": st.lists(st.integers(0, 100), max_size=30),
-    "sizes": st.lists(st.integers(0, 8), max_size=6),
+    "cuts": st.lists(st.tuples(st.integers(0, 8), st.booleans()), max_size=6),
 }
 FAST_EXAMPLES_N = min(100, settings.default.max_examples)
 ALL_EXAMPLES_N = max(600, settings.default.max_examples)
 
 
-def hold_the_law(con, drawn, repeats, order, sizes) -> None:
+def hold_the_law(con, drawn, repeats, order, cuts) -> None:
     log = as_log(drawn, repeats=repeats)
     whole = content(con, [log])
     assert differences(con) == {}
-    pieces = content(con, cut(interleaved(log, order), sizes))
+    sizes, folds = [size for size, _ in cuts], [is_folded for _, is_folded in cuts]
+    pieces = content(con, cut(interleaved(log, order), sizes), folds)
     assert pieces == whole
 
 
 @settings(max_examples=FAST_EXAMPLES_N)
 @given(**SCENARIOS)
-def test_rows_equal_the_oracle_and_do_not_depend_on_order_or_cut(con, drawn, repeats, order, sizes):
-    hold_the_law(con, drawn, repeats, order, sizes)
+def test_rows_equal_the_oracle_and_depend_on_no_order_cut_or_fold(con, drawn, repeats, order, cuts):
+    hold_the_law(con, drawn, repeats, order, cuts)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(3_600)
 @settings(max_examples=ALL_EXAMPLES_N)
 @given(**SCENARIOS)
-def test_the_shard_law_holds_in_many_more_examples(con, drawn, repeats, order, sizes):
-    hold_the_law(con, drawn, repeats, order, sizes)
+def test_the_shard_law_holds_in_many_more_examples(con, drawn, repeats, order, cuts):
+    hold_the_law(con, drawn, repeats, order, cuts)

@@ -811,6 +811,16 @@ COMMENT ON COLUMN unit_day_sum."other_feedback_n" IS 'feedback with action other
 COMMENT ON COLUMN unit_day_sum."values_n" IS 'feedback that carries a value';
 COMMENT ON COLUMN unit_day_sum."value_micro" IS 'sum of feedback values, millionths';
 
+CREATE TABLE folded_slice (
+    "table_name" VARCHAR,
+    "shard" INTEGER,
+    "folded_n" BIGINT
+);
+COMMENT ON TABLE folded_slice IS 'rows that the last folding left of a table of sums and a shard';
+COMMENT ON COLUMN folded_slice."table_name" IS 'the table of sums';
+COMMENT ON COLUMN folded_slice."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN folded_slice."folded_n" IS 'rows right after its last folding';
+
 CREATE TABLE topic_shard (
     "topic" VARCHAR,
     "shard" INTEGER,

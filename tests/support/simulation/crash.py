@@ -24,11 +24,12 @@ SEAMS: dict[str, tuple[str, str]] = {
     "write": ("flush", "streams.warehouse.writer:write"),
     "append": ("flush", "streams.warehouse.writer:append"),
     "replace": ("flush", "streams.warehouse.writer:replace"),
-    "add": ("flush", "streams.warehouse.writer:add"),
+    "meet": ("flush", "streams.warehouse.writer:_meet"),
     "commit": ("flush", "streams.warehouse.connect:transaction"),
     "torn commit": ("flush", "streams.warehouse.connect:transaction"),
     "acknowledge": ("flush", "streams.pipeline:Pipeline._flushed"),
     "publish": ("publish", "streams.pipeline:Pipeline.publish"),
+    "fold": ("publish", "streams.warehouse.compact:fold_if_due"),
     "checkpoint and copy": ("publish", "streams.warehouse.publish:snapshot"),
     "keep": ("publish", "streams.warehouse.publish:_keep"),
     "rename": ("publish", "streams.warehouse.publish:place"),
@@ -39,7 +40,7 @@ SEAMS: dict[str, tuple[str, str]] = {
     "merge": ("merge", "streams.warehouse.publish:_merged"),
 }
 """Seam -> the step it lies in, and the function whose lines are crash points."""
-VISITS_N = {"append": 9, "replace": 6, "add": 3}
+VISITS_N = {"append": 9, "replace": 4}
 """How often a step runs through the function, where that is more than once."""
 
 AT = {"torn commit": 6}
