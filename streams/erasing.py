@@ -22,7 +22,7 @@ from streams.events.topics import JOINED_TOPICS, Topic
 from streams.flush import Arrived, commit
 from streams.warehouse import erasures, writer
 from streams.warehouse.connect import first_row, frame, transaction
-from streams.warehouse.layout import FACT_TABLES, TABLES
+from streams.warehouse.layout import FACT_TABLES, HASH, TABLES
 from streams.warehouse.migrate import make_bare
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from streams.warehouse.layout import Table
 
 Facts = dict[Topic, pl.DataFrame]
+FOUND_BY_PAIR = ("exposure_first", "orphan", "pair_activity")
+"""Tables by which a flush finds what a listener did with a generation."""
 FACTS_MAX = 200_000
 """Facts joined at once where a whole file is joined anew."""
 LETTERS_MAX = 1_000
@@ -45,14 +47,14 @@ LETTERS_MAX = 1_000
 class Plan:
     """What forgetting changes in a file.
 
-    facts: the events that go. sums: differences by table. generations: rows of the generations that
-    were touched, as they are and as they will be. letters: ids of dead letters that lose their
-    bytes.
+    facts: the events that go. sums: differences by table. found: by table of FOUND_BY_PAIR the rows
+    of the generations that were touched, as they are and as they will be. letters: ids of dead
+    letters that lose their bytes.
     """
 
     facts: Mapping[Topic, pl.DataFrame]
     sums: Mapping[str, pl.DataFrame]
-    generations: tuple[pl.DataFrame, pl.DataFrame]
+    found: Mapping[str, tuple[pl.DataFrame, pl.DataFrame]]
     letters: pl.DataFrame
 
     @property
@@ -60,7 +62,8 @@ class Plan:
         """Rows that go or change, by table; tables without any are left out."""
         counts = {FACT_TABLES[topic]: rows.height for topic, rows in self.facts.items()}
         counts |= {table: rows.height for table, rows in self.sums.items()}
-        counts |= {"generation": self.generations[0].height, "dead_letter": self.letters.height}
+        counts |= {table: rows[0].height for table, rows in self.found.items()}
+        counts["dead_letter"] = self.letters.height
         return {table: rows_n for table, rows_n in counts.items() if rows_n}
 
 
@@ -89,8 +92,7 @@ def plan(con: DuckDBPyConnection, whom: pl.DataFrame, rules: Rules) -> Plan:
     finally:
         con.unregister("erased_key")
     if not sum(rows.height for rows in gone.values()):
-        nothing = pl.DataFrame(schema=["shard", *TABLES["generation"].key[1:]])
-        return Plan({}, {}, (nothing, nothing), letters)
+        return Plan({}, {}, {}, letters)
     after = {
         topic: rows.join(gone[topic], on=["shard", "source", "event_id"], how="anti")
         for topic, rows in before.items()
@@ -101,8 +103,10 @@ def plan(con: DuckDBPyConnection, whom: pl.DataFrame, rules: Rules) -> Plan:
             for table in TABLES.values()
             if table.counted
         }
-        generation = TABLES["generation"]
-        return Plan(gone, sums, (_rows(old, generation), _rows(new, generation)), letters)
+        found = {
+            name: (_rows(old, TABLES[name]), _rows(new, TABLES[name])) for name in FOUND_BY_PAIR
+        }
+        return Plan(gone, sums, found, letters)
 
 
 def _facts(con: DuckDBPyConnection, topic: Topic, condition: str, part: str = "") -> pl.DataFrame:
@@ -167,7 +171,10 @@ def _arrived(facts: Facts) -> Arrived:
 
 
 def _rows(con: DuckDBPyConnection, table: Table) -> pl.DataFrame:
-    names = ", ".join(f'"{name}"' for name in table.columns)
+    names = ", ".join(
+        f'"{name}"::VARCHAR AS "{name}"' if kind == HASH else f'"{name}"'
+        for name, kind in table.columns.items()
+    )
     return frame(con, f"SELECT {names} FROM {table.name}")
 
 
@@ -201,10 +208,10 @@ def _carry_out(con: DuckDBPyConnection, done: Plan) -> None:
     for topic, rows in done.facts.items():
         _delete(con, TABLES[FACT_TABLES[topic]], rows)
     for name, differences in done.sums.items():
-        writer.add(con, TABLES[name], differences)
-    before, after = done.generations
-    _delete(con, TABLES["generation"], before)
-    writer.append(con, TABLES["generation"], after)
+        writer.append(con, TABLES[name], differences)
+    for name, (before, after) in done.found.items():
+        _delete(con, TABLES[name], before, ("pair_hash",))
+        writer.append(con, TABLES[name], after)
     if done.facts:
         booked = books.erased_later(frame(con, "FROM topic_shard", books.BOOKS), done.facts)
         writer.replace(con, TABLES["topic_shard"], booked)
@@ -219,11 +226,14 @@ def _carry_out(con: DuckDBPyConnection, done: Plan) -> None:
     con.unregister("redacted")
 
 
-def _delete(con: DuckDBPyConnection, table: Table, rows: pl.DataFrame) -> None:
+def _delete(
+    con: DuckDBPyConnection, table: Table, rows: pl.DataFrame, key: tuple[str, ...] = ()
+) -> None:
     """Delete the rows with the keys of these."""
     if rows.is_empty():
         return
-    same = " AND ".join(f't."{name}" = r."{name}"' for name in table.key)
-    con.register("gone", rows.select(table.key))
+    key = key or table.key
+    same = " AND ".join(f't."{name}" = r."{name}"::{table.columns[name]}' for name in key)
+    con.register("gone", rows.select(key).unique())
     con.execute(f"DELETE FROM {table.name} t USING gone r WHERE {same}")
     con.unregister("gone")

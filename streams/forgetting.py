@@ -47,7 +47,7 @@ CERTIFICATES = "erasures"
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:listenback:erasure")
 DERIVED = (
     *(name for name, table in TABLES.items() if table.counted),
-    *("generation", "generation_score"),
+    "generation_score",
 )
 """What the facts of a file determine."""
 OWN_FOLDER = "workers"

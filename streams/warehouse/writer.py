@@ -118,6 +118,8 @@ def _score(con: DuckDBPyConnection, changes: Changes) -> None:
 
 
 def _remember(con: DuckDBPyConnection, topic: Topic, rows: pl.DataFrame) -> None:
+    """The ids of a topic's new events, which `state.repeated` left; once, whoever asks first."""
     if rows.is_empty():
         return
     con.execute(f"INSERT INTO seen_event SELECT shard, event_hash FROM {arriving_table(topic)}")
+    con.execute(f"DELETE FROM {arriving_table(topic)}")

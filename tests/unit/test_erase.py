@@ -92,7 +92,6 @@ def test_a_dry_run_counts_by_table_and_file_and_changes_nothing(stopped, capsys)
     rows = found["published/warehouse.duckdb"]["rows"]
     assert (rows["exposure"], rows["listen"], rows["feedback"]) == (2, 2, 2)
     assert rows["dead_letter"] == 4
-    assert rows["generation"] == 2
     assert rows["window_sum"] > 0
     assert "workers/worker-0.duckdb" in found
     assert {path: path.read_bytes() for path in forgetting.files(stopped)} == before
