@@ -20,7 +20,7 @@ from streams.events.contracts import CONTRACTS
 from streams.events.source import SOURCE
 from streams.events.topics import JOINED_TOPICS, Topic
 from streams.flush import Arrived, commit
-from streams.warehouse import erasures, writer
+from streams.warehouse import compact, erasures, writer
 from streams.warehouse.connect import first_row, frame, transaction
 from streams.warehouse.layout import FACT_TABLES, HASH, TABLES
 from streams.warehouse.migrate import make_bare
@@ -209,6 +209,8 @@ def _carry_out(con: DuckDBPyConnection, done: Plan) -> None:
         _delete(con, TABLES[FACT_TABLES[topic]], rows)
     for name, differences in done.sums.items():
         writer.append(con, TABLES[name], differences)
+        for shard in differences["shard"].unique().sort():  # else rows of 0 would name the user
+            compact.fold_within(con, name, shard)
     for name, (before, after) in done.found.items():
         _delete(con, TABLES[name], before, ("pair_hash",))
         writer.append(con, TABLES[name], after)

@@ -40,22 +40,26 @@ def fold_if_due(con: DuckDBPyConnection, *, rows_min: int = ROWS_MIN) -> bool:
 
 
 def fold(con: DuckDBPyConnection, table_name: str, shard: int) -> None:
-    """Put one row a key in the place of a shard's differences; what adds up to 0 goes."""
+    """Fold a slice in a transaction of its own."""
+    with transaction(con):
+        fold_within(con, table_name, shard)
+
+
+def fold_within(con: DuckDBPyConnection, table_name: str, shard: int) -> None:
+    """Put one row a key in the place of a shard's differences; what adds up to 0 goes.
+
+    Inside the caller's transaction.
+    """
     table = TABLES[table_name]
     key = ", ".join(f'"{name}"' for name in table.key)
     sums = ", ".join(f'sum("{name}")::BIGINT AS "{name}"' for name in table.counted)
     some = " OR ".join(f'sum("{name}") <> 0' for name in table.counted)
-    with transaction(con):
-        con.execute(
-            f"CREATE OR REPLACE TEMP TABLE folded AS SELECT {key}, {sums} FROM {table_name} "
-            f"WHERE shard = {shard:d} GROUP BY {key} HAVING {some}"
-        )
-        con.execute(f"DELETE FROM {table_name} WHERE shard = {shard:d}")
-        con.execute(f"INSERT INTO {table_name} BY NAME FROM folded")
-        con.execute(
-            "DELETE FROM folded_slice WHERE table_name = ? AND shard = ?", [table_name, shard]
-        )
-        con.execute(
-            "INSERT INTO folded_slice SELECT ?, ?, count(*) FROM folded", [table_name, shard]
-        )
-        con.execute("DROP TABLE folded")
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE folded AS SELECT {key}, {sums} FROM {table_name} "
+        f"WHERE shard = {shard:d} GROUP BY {key} HAVING {some}"
+    )
+    con.execute(f"DELETE FROM {table_name} WHERE shard = {shard:d}")
+    con.execute(f"INSERT INTO {table_name} BY NAME FROM folded")
+    con.execute("DELETE FROM folded_slice WHERE table_name = ? AND shard = ?", [table_name, shard])
+    con.execute("INSERT INTO folded_slice SELECT ?, ?, count(*) FROM folded", [table_name, shard])
+    con.execute("DROP TABLE folded")
