@@ -63,6 +63,7 @@ def commit(con: DuckDBPyConnection, arrived: Arrived, rules: Rules) -> books.Out
         letters = dead_letters.booked(con, rejected, rules.dead_letters)
         letter_rows = erasures.redacted(con, letters.rows)
         writer.write(con, kept, changes, writer.Books(booked, letter_rows, letters.counts, erased))
+        state.forget_touched(con)
     return outcome
 
 

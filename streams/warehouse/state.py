@@ -55,6 +55,7 @@ CREATE OR REPLACE TEMP TABLE touched_generation AS
 SELECT shard, generation_id, {GENERATION_HASH} AS generation_hash, bool_or(is_scored) AS is_scored
 FROM arriving GROUP BY ALL
 """
+TOUCHED_TABLES = ("touched_pair", "touched_generation", "met_anew")
 FIRSTS = """
 WITH hit AS MATERIALIZED (
     SELECT t.rowid AS place, r.generation_id, r.user_key
@@ -144,6 +145,12 @@ def stored(con: DuckDBPyConnection, new: New, meetings: Meetings, rules: Rules) 
         shown=frame(con, SHOWN.format(base_us=base_us(rules)), columns.SHOWN),
         watermarks=frame(con, "FROM shard_watermark", watermark.SEEN),
     )
+
+
+def forget_touched(con: DuckDBPyConnection) -> None:
+    """Drop what `firsts` and `stored` left for the writer: it names users, and a flush is over."""
+    for table in TOUCHED_TABLES:
+        con.execute(f"DROP TABLE IF EXISTS {table}")
 
 
 def _run(con: DuckDBPyConnection, arriving: pl.DataFrame, sql: str) -> None:
