@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo bench test test-faults test-kafka test-fast mutants lint format docs notebooks screenshot lock clean
+.PHONY: help install demo bench test test-faults test-kafka test-fast mutants lint format docs site notebooks screenshot lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ format: install ## Format and fix what can be fixed
 docs: install ## Write the pages of docs/ that come from the code
 	$(BIN)/python docs/generate.py
 
+site: install ## Build the documentation as a site: build/site/index.html (a warning is an error)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -c docs -d build/doctrees . build/site
+
 notebooks: demo ## Run the notebooks on the demo and store them with their output
 	$(BIN)/python docs/notebooks.py
 
@@ -75,4 +78,4 @@ lock: ## Resolve pyproject.toml into requirements/*.txt (hashes, no addresses)
 	rm -rf .venv-lock
 
 clean: ## Remove what the project made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist demo reports
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist demo reports

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from analytics.catalog import load_catalog
 from listenback import cli
 from listenback.lazy import load
 from listenback.options import shown_default
@@ -18,6 +20,8 @@ from streams.events.contracts import CONTRACTS
 from streams.events.dead_letter import DeadLetterEnvelope
 from streams.events.erasure import Erasure
 from streams.events.measures import MEASURE_NAMES, MEASURES
+from streams.feed import Progress
+from streams.monitor import WorkerCollector
 from streams.schemas.tables import READERS, described
 from streams.settings import SECRETS, Settings
 from streams.settings_sources import PREFIX
@@ -25,6 +29,7 @@ from streams.settings_sources import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from analytics.catalog import Metric
     from streams.events.contract import Contract
     from streams.events.event import Message
     from streams.schemas.tables import TableWords
@@ -54,6 +59,39 @@ end)`.
 """
 INSIDE = """
 How the writer keeps the above, one row per shard; no promise is made about these.
+"""
+METRICS = """
+The definitions in `config/metrics`, as they come along; a `./config` of yours replaces them.
+`listenback metrics validate` checks them, `listenback metrics show` tells all that one rests on,
+`listenback plan` how many listeners an effect needs.
+
+A value is formed per unit (the listener, if the experiment deals out listeners), over days since
+the unit's first exposure; day 0 is that day. A metric of closed days counts a unit when those days
+are over, one *so far* counts every unit with what it has. The effect is treatment less control.
+"""
+KINDS = """
+| kind | per unit | of an arm | interval |
+| --- | --- | --- | --- |
+| mean | the sum of the measure | the mean over units | Welch's t |
+| proportion | 1 where the sum passes the threshold, else 0 | the share of units | score interval |
+| ratio | numerator and denominator | sum over sum | delta method, units as clusters, Welch's t |
+"""
+ROLES = """
+An experiment says which metrics decide (`metrics:` in its file); the role here is what is proposed.
+
+| role | a treatment ships only if |
+| --- | --- |
+| success | one of them is better, and none is worse |
+| guardrail | each is shown to stay within its margin of the control |
+| deterioration | none is worse |
+| secondary | shown, decides nothing |
+
+Where a metric has a *past*, CUPED adjusts it by the same sums of that many days before the first
+exposure. [Statistics](statistics.md) has the formulas.
+"""
+WATCHED = """
+What a worker tells on `/metrics` where `monitor_port` is set; the
+[alarms](runbook.md#an-alarm-rings) stand on these.
 """
 COMMANDS = """
 Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 findings (a validation, a
@@ -225,6 +263,47 @@ def _table_section(one: TableWords) -> str:
     return f"## {one.name}\n\n{one.comment}\n\n" + table(("column", "type", "meaning"), rows)
 
 
+def metrics_page() -> str:
+    """Every metric of the catalogue, and every metric that a worker has about itself."""
+    catalog = load_catalog(DOCS.parent / "config")
+    rows = [_metric(one) for one in catalog.metrics.values()]
+    head = ("metric", "what", "kind", "of", "days", "better", "role", "margin", "past")
+    ends = {"counter": "_total", "summary": "_sum`, `_count", "info": "_info"}
+    idle = SimpleNamespace(progress=Progress(), failure=None, positions=None, turned_at_ms=0.0)
+    watched = WorkerCollector(Settings(), idle, SimpleNamespace()).collect()
+    about = [
+        (f"`{one.name}{ends.get(one.type, '')}`", one.type, one.documentation) for one in watched
+    ]
+    return "\n\n".join(
+        [
+            "# Metrics",
+            MADE.format(source="config/metrics and streams/monitor.py"),
+            METRICS.strip(),
+            f"## Kinds\n\n{KINDS.strip()}",
+            f"## Roles\n\n{ROLES.strip()}",
+            "## The catalogue",
+            table(head, rows),
+            f"## Of a worker\n\n{WATCHED.strip()}",
+            table(("metric", "kind", "what"), about),
+        ]
+    )
+
+
+def _metric(one: Metric) -> tuple[str, ...]:
+    """One metric as a row."""
+    parts = [part.text for part in (one.numerator, one.denominator) if part]
+    if len(parts) > 1:
+        parts = [f"({part})" if " " in part else part for part in parts]
+    signs = {"gt": ">", "gte": "≥", "lt": "<", "lte": "≤", "eq": "="}
+    if one.threshold:
+        parts[-1] += f" {signs[one.threshold.direction]} {one.threshold.value:g}"
+    margin = "" if one.margin is None else f"{one.margin:.0%}"
+    past = f"{one.covariate_days} days" if one.covariate_days else ""
+    better = "more" if one.higher_is_better else "less"
+    terms = (f"`{' / '.join(parts)}`", one.days.label, better, one.role, margin, past)
+    return (f"`{one.key}`", one.title, one.kind, *terms)
+
+
 def commands_page() -> str:
     """Every command, as `--help` says it."""
     parts = [
@@ -254,6 +333,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "data-model.md": data_model_page,
     "tables.md": tables_page,
     "commands.md": commands_page,
+    "metrics.md": metrics_page,
 }
 
 
