@@ -35,9 +35,10 @@ test: install ## All tests but the long ones
 test-faults: install ## The long ones: Apache Kafka, kills, zombies, full disks (Java 17, Maven)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m faults
 
-test-kafka: install ## The shortest of them: Apache Kafka, a takeover, three brokers with one killed
+test-kafka: install ## The shortest of them: Apache Kafka, a takeover, three brokers with one killed, TLS and logins
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m faults tests/faults/test_takeover.py \
-		tests/faults/test_three_brokers.py tests/integration/test_transport_fetch.py
+		tests/faults/test_three_brokers.py tests/faults/test_secured_kafka.py \
+		tests/integration/test_transport_fetch.py
 
 mutants: install ## Flip each comparison of the engine; print the test that catches it
 	PYTHONPATH=. $(BIN)/python tests/mutants/test_mutants.py

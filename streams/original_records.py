@@ -63,7 +63,7 @@ def originals(settings: Settings, places: Iterable[Place]) -> dict[Place, Origin
 @contextlib.contextmanager
 def consumer(settings: Settings) -> Iterator[Any]:
     """A consumer without a group. What Kafka refuses leaves as TransientError."""
-    require_broker(settings.bootstrap)
+    require_broker(settings)
     try:
         client = KafkaConsumer(
             bootstrap_servers=settings.bootstrap.split(","),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from streams.errors import ConfigError
 
@@ -39,17 +40,34 @@ class KafkaSecurity:
         """
         if not self.protocol.endswith("SSL"):
             return None
+        self._require_files()
         try:
             context = ssl.create_default_context(cafile=self.cafile)
             if self.certfile is not None:
-                context.load_cert_chain(self.certfile, self.keyfile)
+                context.load_cert_chain(self.certfile, self.keyfile, password=_no_passphrase)
         except OSError as error:  # SSLError is one
             raise ConfigError(
                 f"the TLS files do not load: {error}.",
-                where=f"ssl_cafile={self.cafile}, ssl_certfile={self.certfile}",
-                todo="Name PEM files that exist and can be read.",
+                where=f"ssl_cafile={self.cafile}, ssl_certfile={self.certfile}, "
+                f"ssl_keyfile={self.keyfile}",
+                todo="Name PEM files: certificates, and the key that belongs to ssl_certfile.",
             ) from error
         return context
+
+    def _require_files(self) -> None:
+        """OpenSSL does not say which file it means."""
+        named = {
+            "ssl_cafile": self.cafile,
+            "ssl_certfile": self.certfile,
+            "ssl_keyfile": self.keyfile,
+        }
+        for name, path in named.items():
+            if path is not None and not (path.is_file() and os.access(path, os.R_OK)):
+                raise ConfigError(
+                    "is not a file that we may read.",
+                    where=f"{name}={path}",
+                    todo="Name a PEM file that exists and can be read.",
+                )
 
     def client_options(self) -> dict[str, Any]:
         """Keyword arguments that kafka-python's and aiokafka's clients both take."""
@@ -83,3 +101,12 @@ class KafkaSecurity:
     def _revealed(self) -> str | None:
         """The password itself, on its way to a client."""
         return None if self.password is None else self.password.get_secret_value()
+
+
+def _no_passphrase() -> NoReturn:
+    """OpenSSL would ask at the terminal, and a worker has none."""
+    raise ConfigError(
+        "the private key is encrypted.",
+        where="ssl_keyfile, or ssl_certfile where that holds the key",
+        todo="Name a key without a passphrase, readable by this user alone.",
+    )

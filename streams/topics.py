@@ -25,6 +25,7 @@ from kafka.errors import (
 from streams.clock import monotonic_ms
 from streams.errors import ConfigError, IntegrityError, TransientError
 from streams.events.topics import ERASURES, JOINED_TOPICS, dead_letter_topic
+from streams.greeting import greet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,29 +76,25 @@ def all_names(settings: Settings) -> tuple[str, ...]:
     return (*joined_names(settings), settings.topic(ERASURES), *letters)
 
 
-def require_broker(bootstrap: str) -> None:
-    """Raise TransientError unless one of the addresses takes a connection, ConfigError if none is.
+def require_broker(settings: Settings) -> None:
+    """Raise TransientError unless one of the addresses takes us.
 
-    A plain connect, before any client starts: clients retry for a minute and log all of it.
+    A plain connect and a greeting, before any client starts: clients retry for a minute, also with
+    a wrong password, and log all of it.
     """
     reasons = []
-    for address in bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
-        if not host or not port.isdigit():
-            raise ConfigError(
-                f"'{address}' is not a broker address.",
-                where="bootstrap",
-                todo="Write host:port, several with commas between: kafka-1:9092,kafka-2:9092",
-            )
+    for address in settings.bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")  # the settings have checked the form
         try:
             socket.create_connection((host.strip("[]"), int(port)), ANSWER_WAIT_MAX_S).close()
         except (OSError, OverflowError) as error:
             reasons.append(f"{address}: {error}")
         else:
+            greet(settings, host.strip("[]"), int(port))
             return
     raise TransientError(
         f"no broker answers ({'; '.join(reasons)}).",
-        where=bootstrap,
+        where=settings.bootstrap,
         todo="Start Kafka (docker compose up -d), or name the right one: --bootstrap host:port.",
     )
 
@@ -105,7 +102,7 @@ def require_broker(bootstrap: str) -> None:
 @contextlib.contextmanager
 def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An admin client. What Kafka refuses leaves as TransientError."""
-    require_broker(settings.bootstrap)
+    require_broker(settings)
     try:
         with KafkaAdminClient(
             bootstrap_servers=settings.bootstrap.split(","),

@@ -57,7 +57,7 @@ def fleet_on(tmp_path):
     def make(broker, *, replication_n=1, **other):
         own = f"f{next(NUMBERS)}"
         given = {
-            "bootstrap": broker.bootstrap,
+            "bootstrap": getattr(broker, "bootstrap", None),
             "group": own,
             "topic_prefix": f"{own}-",
             "data_dir": tmp_path / "data",

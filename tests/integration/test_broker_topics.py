@@ -10,7 +10,7 @@ from kafka.admin import ConfigResource
 from streams.broker import EmbeddedBroker
 from streams.errors import ConfigError, IntegrityError, TransientError
 from streams.producer import Message, Producer
-from streams.settings import Settings
+from streams.settings import Settings, load_settings
 from streams.topics import (
     admin,
     all_names,
@@ -93,8 +93,8 @@ def test_a_broker_that_does_not_answer_is_named():
 @pytest.mark.parametrize("address", ["kafka", "kafka:", ":9092", "kafka:port", ""])
 def test_what_is_no_address_is_a_config_error(address):
     with pytest.raises(ConfigError, match="host:port"):
-        require_broker(address)
+        load_settings(bootstrap=address)
 
 
 def test_one_address_that_answers_is_enough(broker):
-    require_broker(f"127.0.0.1:1,{broker.bootstrap}")
+    require_broker(Settings(bootstrap=f"127.0.0.1:1,{broker.bootstrap}"))

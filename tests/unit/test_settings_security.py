@@ -63,15 +63,16 @@ def test_faust_hands_its_driver_what_the_other_clients_get(protocol):
     assert driver == ours
 
 
-def test_a_certificate_that_does_not_load_names_the_file(tmp_path):
-    absent = tmp_path / "ca.pem"
-    security = Settings(security_protocol="SSL", ssl_cafile=absent).kafka_security()
-    with pytest.raises(ConfigError, match="TLS files do not load") as caught:
-        security.client_options()
-    assert str(absent) in str(caught.value)
-    absent.write_text("not a certificate")
+@pytest.mark.parametrize("name", ["ssl_cafile", "ssl_certfile", "ssl_keyfile"])
+def test_a_tls_file_that_is_not_there_is_named_by_its_setting(name, tmp_path):
+    there = tmp_path / "there.pem"
+    there.write_text("not a certificate")
+    files = {"ssl_cafile": there, "ssl_certfile": there, "ssl_keyfile": there}
+    absent = {**files, name: tmp_path / "absent.pem"}
+    with pytest.raises(ConfigError, match=f"{name}=.*absent.pem: is not a file"):
+        Settings(security_protocol="SSL", **absent).kafka_security().client_options()
     with pytest.raises(ConfigError, match="TLS files do not load"):
-        security.client_options()
+        Settings(security_protocol="SSL", **files).kafka_security().client_options()
 
 
 def test_the_password_is_not_in_the_repr():

@@ -14,6 +14,7 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from support.kafka.doors import DOORS
 from support.kafka.jars import fetched_jars, missing_tool
 from support.needed import absent
 
@@ -22,6 +23,8 @@ from streams.broker import DIE_WITH_PARENT
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from support.kafka.doors import Doors
 
 HOST = "127.0.0.1"
 READY_WAIT_MAX_S = 120.0
@@ -74,12 +77,13 @@ Configuration:
 
 @dataclass
 class Node:
-    """One node: its ports, its folder, and its process while it runs."""
+    """One node: its ports (door_ports in the order of DOORS), its folder, its running process."""
 
     node_id: int
     port: int
     controller_port: int
     folder: Path
+    door_ports: tuple[int, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -155,11 +159,11 @@ class Kafka:
 
 
 @contextlib.contextmanager
-def running_kafka(folder: Path, *, nodes_n: int = 1) -> Iterator[Kafka]:
+def running_kafka(folder: Path, *, nodes_n: int = 1, doors: Doors | None = None) -> Iterator[Kafka]:
     """A cluster for the length of a `with`. Skips where none can run; in CI one must."""
     if missing := missing_tool():
         absent(f"Apache Kafka cannot run here: {missing}")
-    cluster = made_cluster(folder, nodes_n=nodes_n)
+    cluster = made_cluster(folder, nodes_n=nodes_n, doors=doors)
     try:
         cluster.start()
         yield cluster
@@ -167,25 +171,29 @@ def running_kafka(folder: Path, *, nodes_n: int = 1) -> Iterator[Kafka]:
         cluster.stop()
 
 
-def made_cluster(folder: Path, *, nodes_n: int = 1) -> Kafka:
+def made_cluster(folder: Path, *, nodes_n: int = 1, doors: Doors | None = None) -> Kafka:
     """A cluster with formatted storage, not yet started."""
-    ports = _free_ports(2 * nodes_n)
+    each_n = 2 + len(DOORS)
+    ports = _free_ports(each_n * nodes_n)
     cluster = Kafka(folder)
     (folder / "log4j2.yaml").write_text(LOG4J)
     for index in range(nodes_n):
         own = folder / f"node-{index + 1}"
         own.mkdir()
-        cluster.nodes.append(Node(index + 1, ports[2 * index], ports[2 * index + 1], own))
+        port, controller_port, *others = ports[each_n * index : each_n * (index + 1)]
+        cluster.nodes.append(Node(index + 1, port, controller_port, own, tuple(others)))
     voters = ",".join(f"{n.node_id}@{HOST}:{n.controller_port}" for n in cluster.nodes)
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "a")
-    formats = [_format(cluster, node, voters, cluster_id) for node in cluster.nodes]
+    formats = [_format(cluster, node, voters, cluster_id, doors) for node in cluster.nodes]
     for done in formats:
         said, _ = done.communicate(timeout=READY_WAIT_MAX_S)
         assert done.returncode == 0, said
     return cluster
 
 
-def _format(cluster: Kafka, node: Node, voters: str, cluster_id: str) -> subprocess.Popen[bytes]:
+def _format(
+    cluster: Kafka, node: Node, voters: str, cluster_id: str, doors: Doors | None
+) -> subprocess.Popen[bytes]:
     properties = node.folder / "server.properties"
     nodes_n = len(cluster.nodes)
     properties.write_text(
@@ -199,8 +207,11 @@ def _format(cluster: Kafka, node: Node, voters: str, cluster_id: str) -> subproc
             copies=min(3, nodes_n),
             copies_min=2 if nodes_n >= 3 else 1,
         )
+        + ("" if doors is None else doors.properties(HOST, node))
     )
-    command = cluster._java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", properties)
+    users = () if doors is None else doors.format_args
+    options = ("format", "-t", cluster_id, "-c", properties, *users)
+    command = cluster._java("kafka.tools.StorageTool", *options)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
