@@ -99,6 +99,7 @@ class Live:
             test_days=1,
             mix=MIXES["bench"],
             experiments=_experiments(traffic.arms_n),
+            shelf=None,
         )
         self._rng = ids.generator(traffic.seed, "bench")
         self.start_ms = self._plan.end_ms - traffic.slice_ms

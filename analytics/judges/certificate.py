@@ -140,7 +140,9 @@ def _missing(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
         found.append(f"how far two people agree is not measured: {ceiling.reason}")
     elif not rank.above(max(rules.useful_rank, rules.ceiling_share * ceiling.value)):
         found.append("that it agrees at least half as well as two people do is not shown yet")
-    if not evidence.auc.above(0.5):
+    if evidence.auc.below(0.5):
+        found.append("listeners skip what it scores high, whatever people say")
+    elif not evidence.auc.above(0.5):
         found.append("that listeners keep what it scores high is not shown")
     if not evidence.audits:
         found.append("no experiment with a control tells whether it is fair to variants")

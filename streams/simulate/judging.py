@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.simulate.exposures import Generations
+    from streams.simulate.labelling import Labels
     from streams.simulate.listens import Listens
     from streams.simulate.plan import Judge, Plan
 
@@ -79,17 +80,24 @@ def anchored(plan: Plan) -> Anchors:
     return Anchors(generator(plan.seed, "anchors").standard_normal(anchors_n))
 
 
-def judge(plan: Plan, generations: Generations, listens: Listens, anchors: Anchors) -> Scores:
+def judge(
+    plan: Plan, generations: Generations, listens: Listens, labels: Labels, anchors: Anchors
+) -> Scores:
     """Draw every grade. Sampling is scaled so that the mix has its share of judge scores."""
-    rounds = range(0, plan.test_days, ANCHOR_EVERY_DAYS)
     wanted = plan.events_n * plan.mix.judge_scores
-    wanted -= len(anchors) * len(rounds) * len(plan.judges)
-    weight = _weights(generations, listens)
-    scale = _scale([weight * one.judged_share for one in plan.judges], max(0.0, wanted))
+    wanted -= sum(len(anchors) * len(_rounds(plan, one)) for one in plan.judges)
+    weight, is_rated = _weights(generations, listens), _rated(generations, labels)
+    certain = [is_rated & one.grades_rated for one in plan.judges]
+    wanted -= sum(int(one.sum()) for one in certain)
+    shares = [
+        one.judged_share * weight * ~sure for one, sure in zip(plan.judges, certain, strict=True)
+    ]
+    scale = _scale(shares, max(0.0, wanted))
     parts = []
-    for index, one in enumerate(plan.judges):
+    for index, (one, sure) in enumerate(zip(plan.judges, certain, strict=True)):
         rng = generator(plan.seed, f"judge:{one.judge_id}")
         chance = np.clip(scale * one.judged_share * weight, PROBABILITY_MIN, 1.0)
+        chance = np.where(sure, 1.0, chance)
         parts.append(_routine(rng, plan, index, generations, chance))
         parts.append(_reference(rng, plan, index, anchors, len(generations)))
     return _joined(parts)
@@ -101,6 +109,27 @@ def _weights(generations: Generations, listens: Listens) -> Floats:
     early = listens.ending[attributed] == ENDINGS.index("early_skip")
     skipped = np.bincount(listens.generation[attributed][early], minlength=len(generations)) > 0
     return np.where(skipped, SKIPPED_FACTOR, OTHERS_FACTOR)
+
+
+def _rated(generations: Generations, labels: Labels) -> NDArray[np.bool_]:
+    """What people rate: drawn without a look at its outcome, so grading all of it bends nothing."""
+    rated = labels.generation[~np.isnan(labels.value)]
+    out = np.zeros(len(generations), dtype=np.bool_)
+    out[rated[rated < len(generations)]] = True
+    return out
+
+
+def _start_ms(plan: Plan, one: Judge) -> int:
+    """Before this moment the judge did not exist."""
+    return plan.test_start_ms + round(
+        one.epochs[0].starts_at * (plan.test_end_ms - plan.test_start_ms)
+    )
+
+
+def _rounds(plan: Plan, one: Judge) -> Ints:
+    """When it grades the anchors: days of the test."""
+    day = np.arange(0, plan.test_days, ANCHOR_EVERY_DAYS)
+    return day[plan.test_start_ms + day * DAY_MS >= _start_ms(plan, one)]
 
 
 def _scale(chances: Sequence[Floats], wanted: float) -> float:
@@ -129,7 +158,7 @@ def correlation_at(judge: Judge, when: Floats) -> Floats:
 def favours(judge: Judge, plan: Plan) -> NDArray[np.float64]:
     """Points that the judge adds: one row an experiment, one column an arm."""
     arms_max = max(len(one.variants) for one in plan.experiments)
-    out = np.zeros((len(plan.experiments), arms_max))
+    out = np.zeros((len(plan.experiments) + 1, arms_max))  # the last row: outside any test
     for row, experiment in enumerate(plan.experiments):
         for column, variant in enumerate(experiment.variants):
             out[row, column] = judge.favours.get((experiment.name, variant.name), 0.0)
@@ -140,7 +169,8 @@ def _routine(
     rng: np.random.Generator, plan: Plan, index: int, generations: Generations, chance: Floats
 ) -> Scores:
     """Grades of what was shown, soon after; some twice."""
-    taken = np.flatnonzero(rng.random(len(chance)) < chance)
+    is_there = generations.shown_ms >= _start_ms(plan, plan.judges[index])
+    taken = np.flatnonzero((rng.random(len(chance)) < chance) & is_there)
     again = taken[rng.random(len(taken)) < REPEAT_SHARE]
     row = np.concatenate([taken, again])
     delay = np.minimum(rng.exponential(DELAY_MEAN_MS, len(row)), DELAY_MAX_MS).astype(np.int64)
@@ -164,10 +194,10 @@ def _reference(
     rng: np.random.Generator, plan: Plan, index: int, anchors: Anchors, first: int
 ) -> Scores:
     """Grades of the anchors, every few days."""
-    rounds_n = len(range(0, plan.test_days, ANCHOR_EVERY_DAYS))
-    item = np.tile(np.arange(len(anchors)), rounds_n)
-    nth = np.repeat(np.arange(rounds_n), len(anchors))
-    start_ms = plan.test_start_ms + nth * ANCHOR_EVERY_DAYS * DAY_MS
+    rounds = _rounds(plan, plan.judges[index])
+    item = np.tile(np.arange(len(anchors)), len(rounds))
+    nth = np.repeat(np.arange(len(rounds)), len(anchors))
+    start_ms = plan.test_start_ms + np.repeat(rounds, len(anchors)) * DAY_MS
     return _graded(
         rng,
         plan,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.simulate.ids import generator
-from streams.simulate.plan import DAY_MS, HOUR_MS, MINUTE_MS
+from streams.simulate.plan import DAY_MS, HOUR_MS, MINUTE_MS, NO_TEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,10 @@ class Labels:
 
 
 def label(plan: Plan, generations: Generations, anchors: Anchors) -> Labels:
-    """Draw every label: the anchors by two raters each where there is room, then a sample."""
+    """Draw every label: the anchors and the shelf by two raters each, then a sample of the tests.
+
+    Where few labels are wanted, anchors and shelf have a quarter of them each.
+    """
     rng = generator(plan.seed, "labels")
     wanted = plan.events_n * plan.mix.human_labels
     anchor = np.repeat(np.arange(len(anchors)), 2)[: int(wanted / 4)]
@@ -65,8 +68,12 @@ def label(plan: Plan, generations: Generations, anchors: Anchors) -> Labels:
             np.full(len(anchor), plan.test_start_ms),
         )
     ]
-    picks_n = min(len(generations), round((wanted - len(anchor)) / LABELS_PER_PICK))
-    picked = np.sort(rng.choice(len(generations), picks_n, replace=False))
+    in_test = generations.experiment != NO_TEST
+    public = np.repeat(np.flatnonzero(~in_test), 2)[: int(wanted / 4)]
+    parts.append(_rated(rng, public, generations.quality[public], generations.shown_ms[public]))
+    tested = np.flatnonzero(in_test)
+    picks_n = min(len(tested), round((wanted - len(anchor) - len(public)) / LABELS_PER_PICK))
+    picked = np.sort(rng.choice(tested, picks_n, replace=False))
     kind = np.arange(picks_n) % 10
     once = np.concatenate([picked[kind < 4], np.repeat(picked[(kind >= 4) & (kind < 7)], 2)])
     parts.append(_rated(rng, once, generations.quality[once], generations.shown_ms[once]))

@@ -100,7 +100,7 @@ def _attributed(
     shift = of_arms(plan, exposures, "early_skip_shift")[row]
     played = _played(
         rng,
-        ending_chances(population.taste[user], generations.quality[generation], shift),
+        ending_chances(population.taste[user], generations.heard[generation], shift),
         generations.duration_ms[generation],
     )
     nth = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -56,6 +56,23 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
+class Shelf:
+    """Mixes made once that everybody may find, outside any test: each meets many listeners.
+
+    exposures_per_user: mean over all users. new_a_day, shown_days: how many are put up a day, and
+    for how many days. disputed_share: share that sounds good where it does not fit, and is skipped;
+    as many again sound poor and are loved.
+    """
+
+    name: str
+    surface: str
+    exposures_per_user: float
+    new_a_day: int
+    shown_days: int
+    disputed_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Epoch:
     """A stretch of one judge. starts_at: share of the test period that has passed."""
 
@@ -71,7 +88,8 @@ class Judge:
 
     favours: (experiment, variant) -> points added irrespective of quality. correlation_end: what
     the correlation has become at the end of the test period. judged_share: share of generations,
-    before scaling to the mix.
+    before scaling to the mix. grades_rated: whether it also grades all that people rate. It grades
+    nothing before its first epoch starts.
     """
 
     judge_id: str
@@ -83,6 +101,7 @@ class Judge:
     favours: Mapping[tuple[str, str], float] = field(default_factory=dict)
     judged_share: float = 0.5
     error_share: float = 0.015
+    grades_rated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +128,7 @@ class Mix:
 
 
 MIXES: Mapping[str, Mix] = {
-    "demo": Mix(0.18, 0.50, 0.15, 0.15, 0.02),
+    "demo": Mix(0.195, 0.45, 0.165, 0.165, 0.025),
     "bench": Mix(0.10, 0.60, 0.15, 0.14, 0.01),
 }
 """demo: enough exposures to decide on. bench: the shares that throughput is measured with."""
@@ -146,6 +165,9 @@ COVER = Experiment(
 )
 EXPERIMENTS = (VOICE, PLAYLIST, SHELF, COVER)
 """A better arm and a worse one; an A/A; an arm that moves one metric; an A/A on shared items."""
+PUBLIC = Shelf("public-mixes", "search", 1.5, new_a_day=6, shown_days=3, disputed_share=0.1)
+NO_TEST = -1
+"""Index of the experiment of what is shown outside any test."""
 
 LOST_TREATMENT_SHARE = 0.3
 """With the planted sample ratio mismatch: share of home-shelf/d1 users that never report."""
@@ -156,7 +178,15 @@ JUDGES = (
         "good",
         "acme",
         0.75,
-        (Epoch(0.0, "aria-2026-05", "p3"), Epoch(0.5, "aria-2026-09", "p3", 0.8)),
+        (Epoch(0.0, "aria-2026-05", "p3"), Epoch(0.3, "aria-2026-09", "p3", 0.8)),
+    ),
+    Judge(
+        "maestro",
+        "good, and grades most",
+        "cord",
+        0.8,
+        (Epoch(0.0, "maestro-3", "p1"),),
+        judged_share=2.0,
     ),
     Judge("coin", "noise", "acme", 0.0, (Epoch(0.0, "coin-2026-01", "p1"),)),
     Judge(
@@ -167,8 +197,18 @@ JUDGES = (
         (Epoch(0.0, "flatterer-7", "p2"),),
         favours={("dj-voice", "b2"): 1.5},
     ),
+    Judge(
+        "debut",
+        "good, and too new to tell",
+        "bolt",
+        0.7,
+        (Epoch(0.85, "debut-1", "p1"),),
+        judged_share=0.02,
+        grades_rated=False,
+    ),
 )
-"""A good judge of two epochs, one that is noise, one that favours the worse arm."""
+"""A good judge of two epochs, a good one that grades most, noise, one that favours the worse arm,
+and one too new to tell."""
 DRIFTER = Judge(
     "drifter",
     "good at first, noise at the end",
@@ -194,6 +234,7 @@ class Plan:
     test_days: int = 14
     mix: Mix = MIXES["demo"]
     experiments: tuple[Experiment, ...] = EXPERIMENTS
+    shelf: Shelf | None = PUBLIC
     judges: tuple[Judge, ...] = JUDGES
 
     def __post_init__(self) -> None:
@@ -244,7 +285,9 @@ class Plan:
         """So many users that the expected number of exposures fits the mix."""
         hosts = {one.name: one.exposures_per_user * one.enrolment for one in self.hosts}
         riders = sum(hosts[one.rides_on or ""] * one.enrolment for one in self.riders)
-        return max(1, round(self.events_n * self.mix.exposures / (sum(hosts.values()) + riders)))
+        public = self.shelf.exposures_per_user if self.shelf else 0.0
+        per_user = sum(hosts.values()) + riders + public
+        return max(1, round(self.events_n * self.mix.exposures / per_user))
 
 
 def mix_named(name: str) -> Mix:

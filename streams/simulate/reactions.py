@@ -72,7 +72,7 @@ def react(
 ) -> tuple[Feedback, float]:
     """Draw every reaction; also returns the artist page visits per play that fill up the mix."""
     taste = population.taste[exposures.user]
-    quality = generations.quality[exposures.generation]
+    quality = generations.heard[exposures.generation]
     save_shift = of_arms(plan, exposures, "save_shift")
     happened = _occasions(exposures, listens)
     rng = generator(plan.seed, "reactions")

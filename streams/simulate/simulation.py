@@ -19,7 +19,7 @@ from streams.simulate.names import Names, name
 from streams.simulate.poison import spoil
 from streams.simulate.truth import MEASUREMENTS
 from streams.simulate.truth_experiments import experiment_truth
-from streams.simulate.truth_log import judge_truth, rater_truth, topic_counts
+from streams.simulate.truth_log import judge_truth, rater_truth, shelf_truth, topic_counts
 from streams.simulate.world import World, create
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class Simulation:
             "judges": {
                 one.judge_id: judge_truth(world, index) for index, one in enumerate(plan.judges)
             },
+            "shelf": shelf_truth(world, self.names),
             "raters": rater_truth(),
             "measurements": dict(MEASUREMENTS),
         }

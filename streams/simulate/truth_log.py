@@ -13,6 +13,7 @@ from streams.simulate.behaviour import ending_chances, starts_mean
 from streams.simulate.judging import SCORE_MID, SCORE_SD, favours
 from streams.simulate.labelling import RATER_CORRELATION
 from streams.simulate.names import DIMENSION, epoch_of
+from streams.simulate.plan import NO_TEST
 from streams.simulate.poison import poisons_of
 from streams.simulate.truth import normal_nodes
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streams.simulate.delivery import Delivery
+    from streams.simulate.names import Names
     from streams.simulate.plan import Judge
     from streams.simulate.world import World
 
@@ -93,6 +95,22 @@ def _epoch_truth(world: World, judge: Judge, nth: int) -> dict[str, Any]:
         "starts_at_share_of_test": epoch.starts_at,
         "shift": epoch.shift,
         "expected_score": expected if steady else None,
+    }
+
+
+def shelf_truth(world: World, names: Names) -> dict[str, Any]:
+    """What stood on the shelf, and which of it listeners and quality disagree on: generations."""
+    generations = world.generations
+    public = generations.experiment == NO_TEST
+    disputed = {
+        "misplaced": np.flatnonzero(public & (generations.appeal < 0)),
+        "hidden_gems": np.flatnonzero(public & (generations.appeal > 0)),
+    }
+    return {
+        "surface": world.plan.shelf.surface if world.plan.shelf else None,
+        "generations_n": int(public.sum()),
+        "exposures_n": int((world.exposures.experiment == NO_TEST).sum()),
+        **{name: names.generation(items).to_list() for name, items in disputed.items()},
     }
 
 

@@ -13,6 +13,7 @@ from streams.simulate.ids import rfc3339
 from streams.simulate.judging import ERRORS, SCORE_MAX, SCORE_MIN
 from streams.simulate.labelling import PREFERENCES, RATING_MAX, RATING_MIN
 from streams.simulate.names import DIMENSION, RUBRIC_HASH, RUBRIC_ID, RUBRIC_VERSION, score_ids
+from streams.simulate.plan import NO_TEST
 from streams.simulate.population import COUNTRIES, PLATFORMS
 from streams.simulate.reactions import ACTIONS, NEGATIVE, TAKING_BACK
 
@@ -30,7 +31,7 @@ GENRES = ("house", "ambient", "indie", "hip-hop", "latin", "jazz")
 INTENTS = ("workout", "focus", "party", "sleep")
 SCHEMA_VERSION = "1-0-0"
 SOMETIMES: Mapping[Topic, frozenset[str]] = {
-    Topic.EXPOSURES: frozenset(),
+    Topic.EXPOSURES: frozenset({"experiment_id", "variant_id", "propensity", "assignment_time"}),
     Topic.LISTENS: frozenset(
         {
             "generation_id",
@@ -62,18 +63,22 @@ def _from(source: str) -> dict[str, pl.Expr]:
     return {"source": pl.lit(source), "schema_version": pl.lit(SCHEMA_VERSION)}
 
 
-def _numbered(prefix: str, column: str) -> pl.Expr:
-    return pl.concat_str(pl.lit(prefix), pl.col(column))
+def _numbered(prefix: str, column: str | pl.Expr) -> pl.Expr:
+    return pl.concat_str(pl.lit(prefix), column)
 
 
 def exposures(names: Names, row: Ints) -> pl.DataFrame:
     """Fields of exposure messages."""
     shown, experiments = names.world.exposures, names.world.plan.experiments
+    shelf = names.world.plan.shelf
+    surfaces = [*(one.surface for one in experiments), shelf.surface if shelf else ""]
     generation = shown.generation[row]
     user_key = names.users[shown.user[row]]
     flat = [variant for one in experiments for variant in one.variants]
     start = np.cumsum([0, *(len(one.variants) for one in experiments)])[:-1]
-    arm = start[shown.experiment[row]] + shown.arm[row]
+    experiment = shown.experiment[row]
+    outside = experiment == NO_TEST
+    arm = np.where(outside, NO_TEST, start[experiment] + shown.arm[row])
     frame = pl.DataFrame(
         {
             "exposure_id": names.exposure(row),
@@ -81,11 +86,11 @@ def exposures(names: Names, row: Ints) -> pl.DataFrame:
             "generation_id": names.generation(generation),
             "user_key": user_key,
             "unit_id": user_key,
-            "experiment_id": _picked([one.name for one in experiments], shown.experiment[row]),
+            "experiment_id": _picked([one.name for one in experiments], experiment),
             "variant_id": _picked([variant.name for variant in flat], arm),
             "propensity": _picked([variant.allocation for variant in flat], arm),
-            "assignment_time": rfc3339(shown.assigned_ms[row]),
-            "surface": _picked([one.surface for one in experiments], shown.experiment[row]),
+            "assignment_time": rfc3339(shown.assigned_ms[row]).set(pl.Series(outside), None),
+            "surface": _picked(surfaces, np.where(outside, len(experiments), experiment)),
             "position": shown.position[row],
             "gen_latency_ms": 250 + (generation * 37) % 900,
             "artist": generation % ARTISTS_N,
@@ -94,7 +99,7 @@ def exposures(names: Names, row: Ints) -> pl.DataFrame:
         }
     )
     return frame.with_columns(
-        model_id=_numbered("model-", "variant_id"),
+        model_id=_numbered("model-", pl.col("variant_id").fill_null("public")),
         artist_ids=pl.concat_list(_numbered("artist-", "artist")),
         artist_consent=pl.lit("opted_in"),
         taxonomy=pl.struct("genre", "intent"),
@@ -193,6 +198,7 @@ def judge_scores(names: Names, row: Ints) -> pl.DataFrame:
     stretch = start[scores.judge[row]] + scores.epoch[row]
     epochs = [epoch for one in judges for epoch in one.epochs]
     is_anchor = scores.generation[row] >= len(names.world.generations)
+    why = np.where(is_anchor, 2, scores.sampling_prob[row] >= 1)
     frame = pl.DataFrame(
         {
             "event_time": rfc3339(scores.time_ms[row]),
@@ -207,7 +213,7 @@ def judge_scores(names: Names, row: Ints) -> pl.DataFrame:
             "repeat_idx": scores.repeat[row],
             "is_anchor": is_anchor,
             "sampling_prob": scores.sampling_prob[row].round(6),
-            "sampling_reason": _picked(("stratified", "backfill"), is_anchor.astype(np.int64)),
+            "sampling_reason": _picked(("stratified", "triggered", "backfill"), why),
             "latency_ms": scores.latency_ms[row],
             "input_tokens": scores.tokens[row],
         }

@@ -45,6 +45,7 @@ def create(plan: Plan) -> World:
     listens = listen(plan, population, generations, exposures)
     feedback, visits = react(plan, population, generations, exposures, listens)
     anchors = anchored(plan)
+    labels = label(plan, generations, anchors)
     return World(
         plan=plan,
         population=population,
@@ -53,7 +54,7 @@ def create(plan: Plan) -> World:
         listens=listens,
         feedback=feedback,
         anchors=anchors,
-        scores=judge(plan, generations, listens, anchors),
-        labels=label(plan, generations, anchors),
+        scores=judge(plan, generations, listens, labels, anchors),
+        labels=labels,
         visits_per_start=visits,
     )

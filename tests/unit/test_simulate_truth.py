@@ -19,6 +19,8 @@ from streams.simulate.truth_log import auc_against_early_skips
 
 PLAN = Plan(events_n=150_000, seed=11)
 Z_MAX = 5.0
+ENOUGH_N = 30
+"""Scores from which on a standard error of their mean means something."""
 
 
 @pytest.fixture(scope="module")
@@ -231,14 +233,17 @@ def test_scores_weighed_by_their_probability_have_the_expected_mean(graded, told
             for experiment, arms in epoch["expected_score"].items():
                 for arm, expected in enumerate(arms.values()):
                     rows = mine.filter(experiment=names[experiment], arm=arm)
+                    if rows.height < ENOUGH_N:
+                        assert judge["planted"] == "good, and too new to tell"
+                        continue
                     weight = 1 / rows["sampling_prob"].to_numpy()
                     weighed = weight * rows["score_value"].to_numpy()
                     assert abs(z_of_ratio(weighed, weight, expected)) < Z_MAX, (judge, arm)
 
 
 def test_the_plain_mean_of_scores_is_wrong_because_skips_are_graded_more(graded, told):
-    epoch = told["judges"]["aria"]["epochs"][0]
-    rows = graded.filter(evaluator_epoch=epoch["evaluator_epoch"], arm=0)
+    epoch = told["judges"]["maestro"]["epochs"][0]
+    rows = graded.filter(evaluator_epoch=epoch["evaluator_epoch"], experiment=0, arm=0)
     score = rows["score_value"].to_numpy()
     expected = epoch["expected_score"]["dj-voice"]["control"]
     assert z_of_ratio(score, np.ones(len(score)), expected) < -4
@@ -271,11 +276,62 @@ def test_anchors_are_graded_again_by_every_judge_and_labelled_twice(simulation, 
     scored = events[Topic.JUDGE_SCORES].filter("is_anchor")
     per_judge = scored.group_by("judge_id", "generation_id").len()
     assert per_judge.height == anchors_n * len(JUDGES)
-    assert per_judge["len"].unique().to_list() == [5]
+    rounds = dict(per_judge.select("judge_id", "len").unique().iter_rows())
+    assert rounds == {one.judge_id: 5 for one in JUDGES} | {"debut": 1}
     shown = events[Topic.EXPOSURES]["generation_id"]
     assert not scored["generation_id"].is_in(shown.implode()).any()
     labelled = events[Topic.HUMAN_LABELS].filter("is_anchor")
     assert labelled.group_by("generation_id").len()["len"].to_list() == [2] * anchors_n
+
+
+def test_the_shelf_is_met_by_many_outside_any_test(events, told):
+    shelf = told["shelf"]
+    met = events[Topic.EXPOSURES].filter(pl.col("experiment_id").is_null())
+    assert set(met["surface"]) == {shelf["surface"]}
+    assert met["variant_id"].null_count() == met.height == shelf["exposures_n"]
+    listeners = met.group_by("generation_id").agg(pl.col("user_key").n_unique())["user_key"]
+    assert len(listeners) == shelf["generations_n"]
+    assert listeners.median() >= 20
+    tests = events[Topic.EXPOSURES].drop_nulls("experiment_id")
+    assert not tests["generation_id"].is_in(met["generation_id"].implode()).any()
+
+
+def test_listeners_skip_what_is_misplaced_and_save_hidden_gems_and_judges_hear_the_reverse(
+    events, told
+):
+    plays = events[Topic.LISTENS].with_columns(
+        early=pl.col("reason_end").is_in(["fwdbtn", "backbtn"]) & (pl.col("ms_played") < 30_000)
+    )
+    scores = events[Topic.JUDGE_SCORES].filter(judge_id="maestro").drop_nulls("score_value")
+
+    def means(name: str) -> tuple[float, float]:
+        ids = told["shelf"][name]
+        assert len(ids) >= 5
+        return tuple(
+            frame.filter(pl.col("generation_id").is_in(ids))[column].mean()
+            for frame, column in ((plays, "early"), (scores, "score_value"))
+        )
+
+    misplaced, gems = means("misplaced"), means("hidden_gems")
+    assert misplaced[0] > 2 * gems[0]
+    assert misplaced[1] > gems[1] + 2
+
+
+def test_what_people_rate_is_graded_for_certain_but_by_the_newcomer(events):
+    rated = events[Topic.HUMAN_LABELS].drop_nulls("score_value").filter(~pl.col("is_anchor"))
+    names = set(rated["generation_id"])
+    scores = events[Topic.JUDGE_SCORES].filter(~pl.col("is_anchor"))
+    for judge in JUDGES:
+        mine = scores.filter(judge_id=judge.judge_id)
+        if judge.grades_rated:
+            assert set(mine["generation_id"]) >= names
+            sure = mine.filter(pl.col("generation_id").is_in(list(names)))
+            assert sure["sampling_prob"].min() == 1
+        else:
+            assert not names <= set(mine["generation_id"])
+    first_us = scores.filter(judge_id="debut")["event_time_us"].min()
+    started = PLAN.test_start_ms + 0.85 * (PLAN.test_end_ms - PLAN.test_start_ms)
+    assert first_us / 1_000 >= started
 
 
 def test_raters_agree_with_quality_and_prefer_what_is_better(simulation):
