@@ -65,7 +65,7 @@ def disputed(path: Path, *, seed: int = 11) -> Disputed:
 
 
 def _exposures(published, about, rng) -> None:
-    ids, people, place, intent, consent = about
+    ids, _, place, intent, consent = about
     frame = pl.DataFrame(
         {
             "generation_id": ids,
@@ -82,13 +82,6 @@ def _exposures(published, about, rng) -> None:
         }
     )
     published.insert("exposure", frame)
-    generation = frame.select("generation_id", "surface", "position").with_columns(
-        first_exposure_us=frame["event_time_us"],
-        first_exposure_source=pl.lit("s"),
-        first_exposure_id=frame["event_id"],
-        starts_n=pl.Series(people),
-    )
-    published.insert("generation", generation)
 
 
 def _scored(published, ids, score) -> None:

@@ -73,17 +73,6 @@ def _plays(published: Published, rng, met: pl.DataFrame, quality: np.ndarray) ->
     )
     published.insert("listen", listens)
     published.insert("feedback", ids.filter(pl.Series(saved)).with_columns(action=pl.lit("save")))
-    counters = met.select("generation_id", "surface", "position").with_columns(
-        first_exposure_us=met["event_time_us"],
-        first_exposure_source=pl.lit("s"),
-        first_exposure_id=met["event_id"],
-        starts_n=pl.lit(1),
-        early_skips_n=pl.Series(early.astype(np.int64)),
-        saves_n=pl.Series(saved.astype(np.int64)),
-        unsaves_n=pl.lit(0),
-        scores_n=pl.lit(3),
-    )
-    published.insert("generation", counters)
     published.unit_days(
         met.select("unit_id", "variant_id", "experiment_id")
         .with_columns(starts_n=pl.lit(1), early_skips_n=pl.Series(early.astype(np.int64)))
