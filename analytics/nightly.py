@@ -11,6 +11,7 @@ from analytics.agreement import read_agreement
 from analytics.examine import plan_night
 from analytics.experiments import ALPHA, Night, experiment_result
 from analytics.fold import UNIT_DAYS, UNIT_TABLE, fold_units
+from analytics.forgotten import read_forgotten
 from analytics.headline import STATES, headline
 from analytics.read import (
     check_warehouse,
@@ -74,6 +75,7 @@ def analyse(con: DuckDBPyConnection, catalog: Catalog, request: Request) -> Repo
             catalog=_catalog_hash(catalog),
             command=request.command,
         ),
+        forgotten=read_forgotten(con),
     )
 
 

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from analytics.artists import ArtistView
+    from analytics.changes import Changes
     from analytics.data_trust import Trust
+    from analytics.disagreement import Disagreement
+    from analytics.forgotten import Forgotten
 
 SCHEMA = "listenback.report/1"
 """Changes its number when a field of the JSON changes its meaning or goes away."""
@@ -370,7 +374,7 @@ class Planted:
 class Report:
     """Everything that leaves. planted: only of a simulation, whose truth is known.
 
-    judges: their certificates, where a trial was held.
+    judges: their certificates, where a trial was held. changes: where a night came before.
     """
 
     schema: str
@@ -384,3 +388,7 @@ class Report:
     run: Run
     planted: tuple[Planted, ...] = ()
     judges: tuple[JudgeTrust, ...] = ()
+    forgotten: Forgotten | None = None
+    disagreement: Disagreement | None = None
+    changes: Changes | None = None
+    artists: ArtistView | None = None

@@ -100,6 +100,20 @@ class Numbers:
             return words.NONE
         return self._ends(estimate.low, estimate.high, _percent_digits(estimate), 100)
 
+    def points(self, estimate: Estimate | None) -> str:
+        """A difference of shares in percentage points, with its interval."""
+        if estimate is None or estimate.estimate is None:
+            return "not enough data"
+        low, high = estimate.low, estimate.high
+        half = None if low is None or high is None else (high - low) / 2
+        digits = words.decimals(None if half is None else half * 100)
+        said = self.put(estimate.estimate, words.signed(estimate.estimate * 100, digits))
+        ends = [
+            "unbounded" if end is None else self.put(end, words.number(end * 100, digits))
+            for end in (low, high)
+        ]
+        return Markup("{} points ({} to {})").format(said, *ends)
+
     def ends(self, low: float | None, high: float | None, digits: int, factor: int = 1) -> str:
         """Any two ends."""
         return self._ends(low, high, digits, factor)

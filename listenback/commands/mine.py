@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
-import polars as pl
 import typer
 
+from analytics.disagreement import found_items
 from analytics.judges.curated import Caps, curated, write_curated
 from analytics.judges.ledger import chosen, read_ledger
-from analytics.judges.mining import Said, Terms, disagreements, read_heard
+from analytics.judges.mining import Terms
 from analytics.judges.rated import read_rated
 from analytics.read import check_warehouse
 from listenback.console import out, print_json
@@ -20,12 +20,12 @@ from streams.settings import load_settings
 from streams.warehouse.connect import open_readable
 
 if TYPE_CHECKING:
+    import polars as pl
     from duckdb import DuckDBPyConnection
 
     from analytics.judges.curated import Curated
     from analytics.judges.ledger import Entry
     from analytics.judges.mining import Heard
-    from analytics.judges.rated import Rated
 
 NOTHING = 4
 DEFAULT, CAPS = Terms(), Caps()
@@ -137,15 +137,7 @@ def _found(
             where="mine",
             todo="`listenback judges list` shows which there are.",
         )
-    heard, rated = read_heard(con, k=terms.k), read_rated(con)
-    parts = [disagreements(heard.items, _said(rated, one), terms) for one in entries]
-    return heard, pl.concat(parts)
-
-
-def _said(rated: Rated, one: Entry) -> Said:
-    """What the instrument said, and people in its dimension."""
-    ratings = rated.ratings.filter(pl.col("dimension") == one.instrument.dimension)
-    return Said(one.instrument, rated.of(one.instrument), ratings, one.higher_is_better)
+    return found_items(con, entries, read_rated(con), terms)
 
 
 def _say(manifest: dict[str, Any], made: Curated, folder: Path) -> None:

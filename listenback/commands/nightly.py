@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from analytics.changes import kept_of
 from analytics.report import latest
 from analytics.report.write import to_markdown, write_report
 from analytics.revision import verdicts_of
@@ -134,18 +135,19 @@ def _made(
     }
 
 
-def _last(out_dir: Path, date: dt.date) -> tuple[str, Verdicts]:
-    """The newest report before this night and its verdicts; one that cannot be read is told."""
+def _last(out_dir: Path, date: dt.date) -> tuple[str, Verdicts, dict[str, Any]]:
+    """The newest report before this night and what it said; one that cannot be read is told."""
     dates = sorted(path.parent.name for path in out_dir.glob("????-??-??/report.json"))
     last = max((one for one in dates if one < date.isoformat()), default="")
     if not last:
-        return "", {}
+        return "", {}, {}
     path = out_dir / last / "report.json"
     try:
-        return last, verdicts_of(json.loads(path.read_text(encoding="utf-8")))
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return last, verdicts_of(document), kept_of(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         err.print(f"{path}: no report ({error}); what it said is not compared.", markup=False)
-        return "", {}
+        return "", {}, {}
 
 
 def _post(settings: Settings, found: Report) -> None:

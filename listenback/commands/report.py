@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 from importlib.metadata import version
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from analytics.artists import with_artists
+from analytics.changes import Before, with_changes
+from analytics.disagreement import with_disagreement
 from analytics.judges.daysums import DaySums
 from analytics.judges.in_report import with_trials
 from analytics.judges.trial import Asked, try_judges
@@ -116,21 +120,32 @@ def report(
     raise typer.Exit(exit_code(found, fail_on))
 
 
-def look_at(file: Path, config: Path | None, request: Request) -> Report:
-    """The report of a published file."""
+def look_at(
+    file: Path, config: Path | None, request: Request, before: Before | None = None
+) -> Report:
+    """The report of a published file. before: what the night before said."""
     catalog = definitions(config)
     con = open_readable(file)
     try:
-        return analysed(con, catalog, request)
+        return analysed(con, catalog, request, before)
     finally:
         con.close()
 
 
-def analysed(con: DuckDBPyConnection, catalog: Catalog, request: Request) -> Report:
-    """The night's analysis, and the judges' certificates in it."""
-    found = analyse(con, catalog, request)
+def analysed(
+    con: DuckDBPyConnection, catalog: Catalog, request: Request, before: Before | None = None
+) -> Report:
+    """The night's analysis and everything that stands beside it."""
+    found = with_artists(con, analyse(con, catalog, request))
     trials = try_judges(con, catalog, Asked(), before=DaySums.empty())
-    return with_trials(found, trials.trials)
+    entries = [trial.entry for trial in trials.trials]
+    found = with_disagreement(con, with_trials(found, trials.trials), entries, trials.rated)
+    if before is None:
+        return found
+    again = found.experiments
+    if before.as_of is not None and before.as_of.isoformat() != found.as_of:
+        again = analyse(con, catalog, dataclasses.replace(request, as_of=before.as_of)).experiments
+    return with_changes(found, before, again)
 
 
 def look_again(night: nights.Night, experiment: str | None = None) -> Report:
@@ -147,7 +162,8 @@ def look_again(night: nights.Night, experiment: str | None = None) -> Report:
         experiment=experiment,
         command=night.look.command,
     )
-    found = look_at(night.warehouse, night.definitions, request)
+    before = Before(night.look.last) if night.look.last else None
+    found = look_at(night.warehouse, night.definitions, request, before)
     return with_revisions(found, night.look.last_verdicts, date=night.look.last_date)
 
 

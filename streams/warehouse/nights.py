@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streams.errors import ConfigError, IntegrityError, TransientError
 
@@ -34,7 +34,7 @@ class Look:
 
     date: ISO 8601. looked_at_us: the wall clock, UTC microseconds. version: of listenback.
     last_date, last_verdicts: of the report before, where there is one: states by experiment and
-    treatment, so that the page can say what has been revised.
+    treatment, so that the page can say what has been revised. last: its numbers, for the same.
     """
 
     date: str
@@ -43,6 +43,7 @@ class Look:
     version: str
     last_date: str = ""
     last_verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
+    last: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,8 @@ def _read(folder: Path) -> Night:
         said = json.loads(path.read_text(encoding="utf-8"))
         is_ours = said.pop("schema") == SCHEMA
         look = Look(**said)
-        is_ours = is_ours and isinstance(look.last_verdicts, dict)
+        are_maps = [isinstance(one, dict) for one in (look.last_verdicts, look.last)]
+        is_ours = is_ours and all(are_maps)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, str(error)) from error
     if not is_ours or not (folder / WAREHOUSE).is_file():

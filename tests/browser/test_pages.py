@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from support.night import METRICS, PLAN, fill, night
+from support.night import METRICS, PLAN, fill, full_night, night
 from support.published import Published, config_of
 
 from analytics.report.write import write_report
@@ -34,7 +34,7 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice
 def report(tmp_path_factory):
     """The report of the small night, as a file's address."""
     folder = tmp_path_factory.mktemp("report")
-    return write_report(night(folder), folder / "out").html.as_uri()
+    return write_report(full_night(folder), folder / "out").html.as_uri()
 
 
 @pytest.fixture(scope="module")

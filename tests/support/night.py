@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +18,12 @@ from support.published import (
 )
 
 from analytics.catalog import load_catalog
-from analytics.nightly import Request, analyse
+from analytics.changes import Before, kept_of, with_changes
+from analytics.disagreement import ItemCard
+from analytics.forgotten import Forgotten
+from analytics.nightly import Request
+from analytics.report.write import to_json
+from listenback.commands.report import analysed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +60,23 @@ metrics: {primary: metrics/skip-rate, guardrail: [metrics/returned]}
 segments: [past_listening]
 """
 UNITS_N = 1_600
+ITEM = ItemCard(
+    kind="judge_high_and_skipped",
+    generation_id="g-disputed",
+    judge="keen",
+    dimension="warmth",
+    epoch="e1",
+    surface="dj",
+    intent="focus",
+    model="voice 7",
+    listeners=41,
+    judge_rank=0.93,
+    skipped_share=0.6829,
+    usual_skipped=0.2113,
+    liked_share=0.0244,
+    usual_liked=0.1807,
+    reason="the judge ranks it above 93% of its like; 28 of 41 listeners skipped it within 30 s",
+)
 
 
 def fill(published: Published) -> None:
@@ -106,8 +130,12 @@ def _judged(published: Published, rng, ids, variant, arm) -> None:
         "unit_id": ids,
         "surface": ["dj"] * UNITS_N,
         "event_time_us": [day_us(1)] * UNITS_N,
+        "user_key": ids,
+        "artist_ids": [[f"artist-{one}"] for one in _artists(rng, arm)],
+        "artist_consent": ["opted_in"] * UNITS_N,
     }
     published.insert("exposure", pl.DataFrame(exposure))
+    _streamed(published, generation, ids)
     for judge, epoch, shift in (("keen", "e1", -0.5), ("keen", "e2", 0.5)):
         failed = rng.random(UNITS_N) < 0.1
         score = np.where(failed, np.nan, 5 + shift * arm + rng.standard_normal(UNITS_N))
@@ -135,6 +163,25 @@ def _judged(published: Published, rng, ids, variant, arm) -> None:
     published.insert("dead_letter", [letter])
 
 
+def _artists(rng, arm):
+    """Whose each generation is: of twelve artists, `artist-0` often, and less so in warm."""
+    other = rng.integers(1, 12, UNITS_N)
+    return np.where(rng.random(UNITS_N) < np.where(arm, 0.1, 0.3), 0, other)
+
+
+def _streamed(published: Published, generation, ids) -> None:
+    plays = {
+        "generation_id": generation,
+        "user_key": ids,
+        "ms_played": [40_000] * UNITS_N,
+        "reason_end": ["trackdone"] * UNITS_N,
+        "event_time_us": [day_us(1, seconds=60)] * UNITS_N,
+        "source": ["test"] * UNITS_N,
+        "event_id": [f"play-{one}" for one in ids],
+    }
+    published.insert("listen", pl.DataFrame(plays))
+
+
 def night(folder: Path) -> Report:
     """The report of that night."""
     published = Published(folder / "warehouse.duckdb")
@@ -142,6 +189,21 @@ def night(folder: Path) -> Report:
     con = published.open()
     try:
         catalog = load_catalog(config_of(folder / "config", METRICS, PLAN))
-        return analyse(con, catalog, Request("warehouse.duckdb", now_us=day_us(21)))
+        return analysed(con, catalog, Request("warehouse.duckdb", now_us=day_us(21)))
     finally:
         con.close()
+
+
+def full_night(folder: Path) -> Report:
+    """The same after another night that said otherwise, with an item that listeners disputed."""
+    first = night(folder / "first")
+    kept = kept_of(json.loads(to_json(first)))
+    kept |= {"date": "2026-10-20", "late": kept["late"] - 7}
+    for _, _, _, _, _, raw in kept["estimates"]:
+        raw["estimate"] += 0.3 * raw["se"]
+    kept["judges"] = [row for row in kept["judges"] if row[2] != "e2"]
+    report = with_changes(first, Before(kept), first.experiments)
+    assert report.disagreement is not None
+    cards = dataclasses.replace(report.disagreement, items=(ITEM,), found=1, why_no_item="")
+    gone = Forgotten(3, 2, 1, 64, "2026-10-19T08:00:00Z")
+    return dataclasses.replace(report, disagreement=cards, forgotten=gone)

@@ -43,6 +43,7 @@ class Published:
         if frame.is_empty():
             return
         zeros = ("shard", *SUMS) if table == "unit_day_sum" else ("shard",)
+        zeros = () if table == "erasure" else zeros  # it is a file's, not a shard's
         filled = {n: pl.col(n).fill_null(0) if n in frame else pl.lit(0) for n in zeros}
         frame = frame.with_columns(**filled)
         self._con.register("rows_to_insert", frame)

@@ -8,7 +8,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from support.night import night
+from support.night import full_night
 from support.published import Published, day_us
 
 from analytics.catalog import Catalog
@@ -53,7 +53,7 @@ def numbers_in(value: object) -> set[float]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    return night(tmp_path_factory.mktemp("night"))
+    return full_night(tmp_path_factory.mktemp("night"))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_the_json_has_a_versioned_schema_and_no_nan(report):
 
 
 def test_the_same_night_gives_the_same_bytes(report, tmp_path):
-    again = night(tmp_path)
+    again = full_night(tmp_path)
     assert to_json(again) == to_json(report)
     assert to_html(again) == to_html(report)
 
