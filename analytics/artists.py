@@ -181,6 +181,15 @@ ORDER BY u.variant_id, u.unit_id
         for name in ("streams_n", "tail_n", "new_n", "squares", "met")
     )
 )
+_COUNTS = """
+SELECT count(*), count(*) FILTER (is_head),
+    coalesce(sum(streams_n) FILTER (is_head), 0)::BIGINT, coalesce(sum(streams_n), 0)::BIGINT
+FROM artist_total
+"""
+_UNNAMED = """
+SELECT count(*) FROM artist_stream WHERE artist IS NULL AND generation_id IS NOT NULL
+"""
+_CONSENT = "SELECT count(*), count(*) FILTER (artist_consent = 'opted_in') FROM exposure"
 _ARTISTS = """
 SELECT artist, variant_id, count(*)::BIGINT AS listeners, sum(streams_n)::DOUBLE AS total,
     sum(streams_n * streams_n)::DOUBLE AS squares
@@ -199,21 +208,15 @@ def with_artists(con: DuckDBPyConnection, report: Report) -> Report:
         (_CREDITS, {}),
     ):
         con.execute(sql, given)
-    artists, head, head_streams, streams = one_row(
-        con,
-        "SELECT count(*), count(*) FILTER (is_head),"
-        " coalesce(sum(streams_n) FILTER (is_head), 0)::BIGINT,"
-        " coalesce(sum(streams_n), 0)::BIGINT FROM artist_total",
-    )
-    (unnamed,) = one_row(
-        con,
-        "SELECT count(*) FROM artist_stream WHERE artist IS NULL AND generation_id IS NOT NULL",
-    )
-    exposures, opted_in = one_row(
-        con, "SELECT count(*), count(*) FILTER (artist_consent = 'opted_in') FROM exposure"
-    )
+    return dataclasses.replace(report, artists=_view(con, report))
+
+
+def _view(con: DuckDBPyConnection, report: Report) -> ArtistView:
+    artists, head, head_streams, streams = one_row(con, _COUNTS)
+    (unnamed,) = one_row(con, _UNNAMED)
+    exposures, opted_in = one_row(con, _CONSENT)
     letters = report.trust.dead_letters
-    view = ArtistView(
+    return ArtistView(
         artists=artists,
         head=head,
         head_share=head_streams / streams if streams else None,
@@ -227,7 +230,6 @@ def with_artists(con: DuckDBPyConnection, report: Report) -> Report:
         cannot=CANNOT,
         why_none="" if artists else "Neither listens nor exposures name an artist.",
     )
-    return dataclasses.replace(report, artists=view)
 
 
 def _compared(con: DuckDBPyConnection, report: Report) -> Iterator[ArtistComparison]:

@@ -122,19 +122,7 @@ def fill(published: Published) -> None:
 
 def _judged(published: Published, rng, ids, variant, arm) -> None:
     generation = [f"g{index}" for index in range(UNITS_N)]
-    exposure = {
-        "generation_id": generation,
-        "experiment_id": ["voice"] * UNITS_N,
-        "variant_id": variant,
-        "unit_type": ["user"] * UNITS_N,
-        "unit_id": ids,
-        "surface": ["dj"] * UNITS_N,
-        "event_time_us": [day_us(1)] * UNITS_N,
-        "user_key": ids,
-        "artist_ids": [[f"artist-{one}"] for one in _artists(rng, arm)],
-        "artist_consent": ["opted_in"] * UNITS_N,
-    }
-    published.insert("exposure", pl.DataFrame(exposure))
+    _exposed(published, rng, (generation, ids, variant), arm)
     _streamed(published, generation, ids)
     for judge, epoch, shift in (("keen", "e1", -0.5), ("keen", "e2", 0.5)):
         failed = rng.random(UNITS_N) < 0.1
@@ -161,6 +149,23 @@ def _judged(published: Published, rng, ids, variant, arm) -> None:
     published.insert("human_label", labels)
     letter = {"topic": "listens", "error_class": "decode", "dlq_id": "1", "offset": 1}
     published.insert("dead_letter", [letter])
+
+
+def _exposed(published: Published, rng, names, arm) -> None:
+    generation, ids, variant = names
+    exposure = {
+        "generation_id": generation,
+        "experiment_id": ["voice"] * UNITS_N,
+        "variant_id": variant,
+        "unit_type": ["user"] * UNITS_N,
+        "unit_id": ids,
+        "surface": ["dj"] * UNITS_N,
+        "event_time_us": [day_us(1)] * UNITS_N,
+        "user_key": ids,
+        "artist_ids": [[f"artist-{one}"] for one in _artists(rng, arm)],
+        "artist_consent": ["opted_in"] * UNITS_N,
+    }
+    published.insert("exposure", pl.DataFrame(exposure))
 
 
 def _artists(rng, arm):
