@@ -7,13 +7,14 @@ module.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from analytics.judges.figure import Figure, nothing, of_interval
+from analytics.judges.watch import UNWATCHED, Watch, watched
 from analytics.stats.checks import floats
 from analytics.stats.confidence_sequence import SequencePlan, mean_sequence
 from analytics.stats.moments import Marginal
@@ -28,11 +29,15 @@ N_STAR = 60.0
 
 @dataclass(frozen=True, slots=True)
 class AnchorCheck:
-    """moved: mean over items of (later grades - first grade), points of the judge's scale."""
+    """moved: mean over items of (later grades - first grade), points of the judge's scale.
+
+    watch: whether it still grades them as it used to, round by round.
+    """
 
     moved: Figure
     margin: float | None
     status: Status
+    watch: Watch = UNWATCHED
 
 
 def anchor_check(anchors: pl.DataFrame, *, margin: float | None, alpha: float) -> AnchorCheck:
@@ -41,6 +46,10 @@ def anchor_check(anchors: pl.DataFrame, *, margin: float | None, alpha: float) -
     Args: anchors: generation_id, event_time_us, score, of one instrument. margin: the largest
         move that does not matter; None where the scale is not declared: then NOT_CHECKED.
     """
+    return replace(_moved(anchors, margin, alpha), watch=watched(anchors, alpha=alpha))
+
+
+def _moved(anchors: pl.DataFrame, margin: float | None, alpha: float) -> AnchorCheck:
     title = "move of the anchors"
     ordered = anchors.sort("generation_id", "event_time_us")
     by_item = ordered.group_by("generation_id", maintain_order=True).agg(

@@ -98,10 +98,18 @@ def _slope_influence(x: FloatArray, y: FloatArray, w: FloatArray) -> FloatArray:
     return np.where(known, dx * (dy - beta * dx), 0.0)
 
 
-def design(history: History, items: FloatArray, cost: FloatArray, budget: float) -> Design:
+def design(
+    history: History,
+    items: FloatArray,
+    cost: FloatArray,
+    budget: float,
+    *,
+    importance: FloatArray | None = None,
+) -> Design:
     """Probabilities per cell.
 
     Args: items: how many wait in each cell. cost: of one score in it. budget: same unit.
+        importance: of each of KINDS; alike unless given.
     Raises: ConfigError for a budget that pays for no draw, or a cost that is not positive.
     """
     if not (np.all(cost > 0) and np.all(np.isfinite(cost))):
@@ -112,7 +120,8 @@ def design(history: History, items: FloatArray, cost: FloatArray, budget: float)
             f"a cap of {budget:g} pays for no more than {STRAY_SCORES} scores.", where="--cap"
         )
     by_cell = _by_cell(squared_influence(history), history, len(items))
-    root = np.sqrt(by_cell.sum(axis=0))
+    aims = np.ones(len(KINDS)) if importance is None else importance
+    root = np.sqrt(aims @ by_cell)
     uniform = min(1.0, spendable / float(items @ cost))
     floor = FLOOR_SHARE * uniform
     p = _scaled(root / np.sqrt(cost), floor, items * cost, spendable)

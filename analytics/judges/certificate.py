@@ -127,6 +127,12 @@ def _against(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
         found.append("its scores say nothing of what listeners keep")
     if evidence.anchors.status == "FAIL":
         found.append("it no longer gives the reference items what it gave them")
+    watch = evidence.anchors.watch
+    if watch.has_lost_its_ear:
+        found.append(
+            "it no longer hears what it heard in the reference items: its grades agree with its"
+            f" own earlier ones at {watch.after:.2f}, before at {watch.before:.2f}"
+        )
     return tuple(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from analytics.words import number
@@ -114,6 +115,12 @@ def _audit(evidence: Evidence, place: int) -> str:
 
 def _anchors(evidence: Evidence) -> str:
     one = evidence.anchors
+    if one.watch.before is not None and one.watch.after is not None:
+        since = dt.date(1970, 1, 1) + dt.timedelta(days=one.watch.day or 0)
+        return (
+            f"since {since} graded otherwise than before; its grades agreed with its own earlier"
+            f" ones at {number(one.watch.before, 2)}, since then at {number(one.watch.after, 2)}."
+        )
     if one.status == "NOT_CHECKED":
         return f"not checked: {one.moved.reason}."
     words = {"PASS": "unmoved", "FAIL": "MOVED", "INCONCLUSIVE": "moved or not is open"}[one.status]

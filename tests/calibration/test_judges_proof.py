@@ -8,6 +8,11 @@ from __future__ import annotations
 import pytest
 
 from analytics.judges import proof
+from analytics.judges.proof_budget import budget
+from analytics.judges.proof_mined import mining
+from analytics.judges.proof_moved import attribution
+from analytics.judges.proof_rows import Measured, Row
+from analytics.judges.proof_watch import collapse
 from analytics.stats.tails import binomial_lower
 
 pytestmark = [pytest.mark.calibration, pytest.mark.timeout(1_500)]
@@ -26,6 +31,57 @@ def test_intervals_hold_the_planted_truth():
     for row in rows:
         assert row.runs == RUNS, row
         assert chance(row.hits, row.runs, 0.93) > 1e-4, row
+
+
+def asked_of(row) -> tuple[str, float]:
+    side, number, *_ = row.asked.split()
+    return side, float(number) / 100
+
+
+def holds(row) -> None:
+    """The count is not one in ten thousand, were what is asked just true."""
+    side, share = asked_of(row)
+    if side == ">=":
+        assert chance(row.hits, row.runs, share) > 1e-4, row
+    else:
+        assert chance(row.runs - row.hits, row.runs, 1 - share) > 1e-4, row
+
+
+def test_single_causes_of_a_movement_are_named():
+    rows = attribution(12)
+    assert [row.asked for row in rows] == [*[">= 90 %"] * 5, "<= 5 %"]
+    for row in rows:
+        holds(row)
+
+
+def test_planted_disagreements_are_mined():
+    rows = mining(2)
+    assert len(rows) == 12
+    for row in rows:
+        assert row.runs > 50
+        holds(row)
+
+
+def test_a_collapsed_judge_is_caught_and_a_steady_one_is_not_accused():
+    rows = [row for row in collapse(30) if row.asked]
+    assert len(rows) == 2
+    for row in rows:
+        holds(row)
+
+
+def test_a_planned_draw_is_narrower_than_a_uniform_one():
+    together, *_ = budget(3)
+    assert together.value < 0.8
+    assert together.low < 0.75
+
+
+def test_a_line_says_whether_what_is_asked_is_met():
+    assert Row("claim", ">= 93 %", 93, 100).line.endswith("| yes |")
+    assert Row("claim", ">= 93 %", 92, 100).line.endswith("| **no** |")
+    assert Row("claim", "<= 5 %", 6, 100).line.endswith("| **no** |")
+    assert Row("claim", "", 6, 100).line.endswith("|  |")
+    wide = Measured("claim", "<= 0.75", 0.8, 0.7, 0.9, 3, "worlds")
+    assert wide.line == "| claim | <= 0.75 | 0.80 | 3 worlds | 0.70 to 0.90 | **no** |"
 
 
 def test_certificates_revoke_the_useless_and_the_unfair_and_keep_the_fair():
