@@ -18,7 +18,7 @@ from streams.worker import WorkerOptions, run_worker
 
 if TYPE_CHECKING:
     from streams.events.batch import Batch
-    from streams.sink import Flushed
+    from streams.sink import Commit, Flushed
 
 TICK_S = 0.02
 PREPARE_S = 5.0
@@ -70,15 +70,20 @@ class Timed(Watched):
         self._added.append(list(batch.record_times_ms))
         super().add(batch)
 
-    def flush(self) -> Flushed:
-        """All that was added is committed now."""
-        flushed = super().flush()
-        if self._added:
-            sent_s = np.concatenate([np.asarray(part) for part in self._added]) / 1_000
-            self._added = []
-            self.to_commit_s.append(time.time() - sent_s)
-            self._committed.append(sent_s)
-        return flushed
+    def seal(self) -> Commit:
+        """All that was added is committed when what this gives returns."""
+        commit = super().seal()
+        added, self._added = self._added, []
+
+        def timed() -> Flushed:
+            flushed = commit()
+            if added:
+                sent_s = np.concatenate([np.asarray(part) for part in added]) / 1_000
+                self.to_commit_s.append(time.time() - sent_s)
+                self._committed.append(sent_s)
+            return flushed
+
+        return timed
 
     def publish_if_due(self) -> bool:
         """All that was committed can be read now."""

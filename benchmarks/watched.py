@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from streams.events.batch import Batch
-    from streams.sink import Sink, TopicShard
+    from streams.sink import Commit, Sink, TopicShard
 
 
 @dataclass(slots=True)
@@ -55,11 +55,16 @@ class Watched:
         self._sink.add(batch)
         self.times.last_add_s = time.perf_counter()
 
-    def flush(self) -> Flushed:
-        """Pass on; committed when it returns."""
-        flushed = self._sink.flush()
-        self.times.commits.append((time.perf_counter(), flushed.read_n, resident_mib()))
-        return flushed
+    def seal(self) -> Commit:
+        """Pass on; committed when what it gives returns."""
+        commit = self._sink.seal()
+
+        def watched() -> Flushed:
+            flushed = commit()
+            self.times.commits.append((time.perf_counter(), flushed.read_n, resident_mib()))
+            return flushed
+
+        return watched
 
     def publish_if_due(self) -> bool:
         """Pass on."""
@@ -99,10 +104,11 @@ class CountingSink:
         """Counted since the last flush."""
         return self.waiting_n
 
-    def flush(self) -> Flushed:
+    def seal(self) -> Commit:
         """Forget."""
         read_n, self.waiting_n = self.waiting_n, 0
-        return Flushed(dict(self.next_offsets), read_n, read_n, 0, 0, 0.0)
+        flushed = Flushed(dict(self.next_offsets), read_n, read_n, 0, 0, 0.0)
+        return lambda: flushed
 
     def publish_if_due(self) -> bool:
         """Never."""

@@ -1,15 +1,16 @@
-"""The feed: between the event loop, where batches arrive, and the sink's own thread.
+"""The feed: between the event loop, where batches arrive, and the sink's own two threads.
 
-Bounded in rows and bytes, in order, one call of the sink at a time and never on the event loop.
-While the sink commits, fetching goes on until the feed is full; then it waits. The first failure
-ends it: nothing more is taken, and nothing is acknowledged that the sink did not make durable.
+Bounded in rows and bytes, in order, never on the event loop. While one thread commits a flush, the
+other reads what the next one will hold, and fetching goes on until the feed is full; then they wait
+for the commit. The first failure ends it: nothing more is taken, and nothing is acknowledged that
+the sink did not make durable.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -18,15 +19,16 @@ from faust.types import TP
 
 from streams.clock import monotonic_ms
 from streams.errors import IntegrityError
-from streams.events.batch import Batch
 from streams.events.topics import JOINED_TOPICS
+from streams.log_checks import check_log, out_of_step, uneven
+from streams.merge import merged
 from streams.publishing import Publishing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from streams.settings import Settings
-    from streams.sink import Flushed, Sink, TopicShard
+    from streams.sink import Commit, Flushed, Sink
     from streams.transport import Fetched
 
 T = TypeVar("T")
@@ -73,7 +75,7 @@ class Feed:
 
         Args:
             settings: flush_rows_max also bounds the rows fetched ahead.
-            sink: called from one thread only.
+            sink: its file is touched from one thread only, what it reads ahead from another.
             partitions_n: of each topic, as the sink has agreed to it.
             accept_loss: go on where Kafka has deleted records before we read them.
         """
@@ -83,6 +85,9 @@ class Feed:
         self.partitions_n = partitions_n
         self.publishing = Publishing(sink)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sink")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._in_turn = asyncio.Lock()
+        self._commit: asyncio.Task[None] | None = None
         self._names = {settings.topic(topic): topic.value for topic in JOINED_TOPICS}
         self._waiting: deque[Fetched] = deque()
         self._waiting_rows = self._waiting_bytes = self._unflushed_bytes = 0
@@ -115,7 +120,7 @@ class Feed:
         shards = frozenset(tp.partition for tp in tps)
         if {TP(name, shard) for name in self._names for shard in shards} != set(tps):
             raise IntegrityError(
-                f"the group gave out parts of shards: {_uneven(tps)}.",
+                f"the group gave out parts of shards: {uneven(tps)}.",
                 where=self._settings.group,
                 done="Nothing of it was read.",
                 todo="A topic was deleted or its partitions changed: `listenback topics check`. "
@@ -130,7 +135,9 @@ class Feed:
                 todo="Make topics with the new count under another --topic-prefix, send the "
                 "events there, and begin anew with another --data-dir.",
             )
-        offsets = await self.call(self._sink.assign, shards)
+        async with self._in_turn:
+            await self._committed()
+            offsets = await self.call(self._sink.assign, shards)
         self._durable.clear()
         return {TP(self._settings.topic(topic), shard): n for (topic, shard), n in offsets.items()}
 
@@ -139,7 +146,7 @@ class Feed:
     ) -> None:
         """The transport reads from here on. Raises IntegrityError where the log is not ours."""
         for tp, offset in wanted.items():
-            self._check_log(tp, offset, begin[tp], end[tp])
+            check_log(tp, offset, begin[tp], end[tp], accept_loss=self._accept_loss)
         self._positions = {tp: max(offset, begin[tp]) for tp, offset in wanted.items()}
         self._is_open = True
         self.taken_at_ms = monotonic_ms()
@@ -161,7 +168,7 @@ class Feed:
             return
         tp = TP(self._settings.topic(batch.topic), batch.shard)
         if batch.position != self._positions[tp]:
-            self.fail(self._out_of_step(tp, batch))
+            self.fail(out_of_step(tp, batch.position, self._positions[tp]))
             return
         self._positions[tp] = batch.next_position
         if not len(batch):  # offsets without records: markers of transactions
@@ -183,11 +190,13 @@ class Feed:
         try:
             while self.failure is None and not self._is_ending:
                 await self._until_due()
-                await self._turn()
+                async with self._in_turn:
+                    await self._turn()
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - a panic in a library is no Exception
             self.fail(error)
+        await self._committed()
 
     def end(self) -> None:
         """Let `run` return after the visit to the sink that is under way."""
@@ -198,10 +207,12 @@ class Feed:
         """Before shards are given away: flush what the sink has, publish it, own nothing."""
         was_open = self._is_open
         self._close()
-        if was_open:
-            flushed = await self.call(self._let_go)
-            self._note(flushed)
-            await self.call(self._sink.assign, frozenset())
+        async with self._in_turn:
+            await self._committed()
+            if was_open and self.failure is None:
+                commit = await self._read(self._seal)
+                self._note(await self.call(self._let_go, commit))
+                await self.call(self._sink.assign, frozenset())
 
     async def call(self, work: Callable[..., T], *args: object) -> T:
         """Run something in the sink's thread, after what is queued there."""
@@ -217,7 +228,8 @@ class Feed:
             self.failed.set()
 
     def shut(self) -> None:
-        """End the sink's thread when what it does is done."""
+        """End the sink's threads when what they do is done."""
+        self._reader.shutdown(wait=True)
         self._thread.shutdown(wait=True)
 
     @property
@@ -228,45 +240,13 @@ class Feed:
     @property
     def is_drained(self) -> bool:
         """Whether all that was taken is durable."""
-        return self._oldest_ms is None
+        return self._oldest_ms is None and self._commit is None
 
     # How.
 
     @property
     def _is_worth_a_call(self) -> bool:
         return self._waiting_rows >= min(ADD_ROWS_MIN, self._settings.flush_rows_max)
-
-    def _check_log(self, tp: TP, wanted: int, begin: int, end: int) -> None:
-        where = f"{tp.topic}[{tp.partition}]"
-        if wanted > end:
-            raise IntegrityError(
-                f"the log ends at offset {end}, but {wanted} is to be read next: the topic was "
-                "recreated, or this is another cluster.",
-                where=where,
-                done="Nothing was read.",
-                todo="Name the right broker, or keep the old data and begin anew: "
-                "--data-dir with an empty directory.",
-            )
-        if 0 < wanted < begin:
-            what = f"offsets {wanted} to {begin - 1} were deleted before they were read."
-            if not self._accept_loss:
-                raise IntegrityError(
-                    what,
-                    where=where,
-                    done="Nothing was read.",
-                    todo="Raise retention.ms of the topic for the next time; to go on without "
-                    "them: listenback worker --accept-loss",
-                )
-            log.error("%s: %s Going on without them, as asked.", where, what)
-
-    def _out_of_step(self, tp: TP, batch: Fetched) -> IntegrityError:
-        return IntegrityError(
-            f"a fetch begins at {batch.position}, {self._positions[tp]} was expected: Kafka "
-            "deleted what was not yet read, or a batch was lost on the way.",
-            where=f"{tp.topic}[{tp.partition}]",
-            done="Nothing of it was taken.",
-            todo="Start the worker again: it reads on at the last committed offset.",
-        )
 
     def _close(self) -> None:
         """Forget what waits: it is not acknowledged, so it will be read again."""
@@ -286,9 +266,13 @@ class Feed:
         self._room.clear() if is_full else self._room.set()
 
     async def _until_due(self) -> None:
-        """Return when rows are worth a call, when they are old, or when a tick is over."""
+        """Return when rows are worth a call, when they are old, or when a tick is over.
+
+        Old rows wait for the commit under way, which wakes us.
+        """
         age_max_ms = self._settings.flush_age_max_ms
-        waited_ms = 0.0 if self._oldest_ms is None else monotonic_ms() - self._oldest_ms
+        oldest_ms = self._oldest_ms if self._commit is None else None
+        waited_ms = 0.0 if oldest_ms is None else monotonic_ms() - oldest_ms
         try:
             async with asyncio.timeout(max(0.0, age_max_ms - waited_ms) / 1_000):
                 await self._wake.wait()
@@ -297,17 +281,47 @@ class Feed:
         self._wake.clear()
 
     async def _turn(self) -> None:
-        """One visit to the sink's thread."""
+        """Read what waits; where a flush is due, let it be committed while more is read."""
         epoch, oldest_ms = self.epoch, self._oldest_ms
         age_max_ms = self._settings.flush_age_max_ms
         is_old = oldest_ms is not None and monotonic_ms() - oldest_ms >= age_max_ms
         batches = self._next_batches() if is_old or self._is_worth_a_call else []
         self._unflushed_bytes += sum(batch.bytes_n for batch in batches)
-        is_due = is_old or self._unflushed_bytes >= FLUSH_BYTES_MAX
-        flushed = await self.call(self._work, batches, is_due)
-        if flushed is not None and epoch == self.epoch:
-            self._oldest_ms = monotonic_ms() if self._waiting else None
-        self._note(flushed)
+        rows_n = await self._read(self._add, batches)
+        is_full = (
+            rows_n >= self._settings.flush_rows_max or self._unflushed_bytes >= FLUSH_BYTES_MAX
+        )
+        if rows_n and (is_full or (is_old and self._commit is None)):
+            await self._committed()
+            if self.failure is not None:  # rows without those before them would be a hole
+                return
+            commit = await self._read(self._seal)
+            self._unflushed_bytes = 0
+            if epoch == self.epoch:
+                self._oldest_ms = monotonic_ms() if self._waiting else None
+            self._commit = asyncio.create_task(self._commit_behind(commit))
+        elif self._commit is None:
+            await self.call(self._publish_if_due)
+
+    async def _read(self, work: Callable[..., T], *args: object) -> T:
+        """Run something in the reader's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, work, *args)
+
+    async def _commit_behind(self, commit: Commit | None) -> None:
+        try:
+            self._note(await self.call(self._work, commit))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a panic in a library is no Exception
+            self.fail(error)
+        finally:
+            self._commit = None
+            self._wake.set()
+
+    async def _committed(self) -> None:
+        """Return when no commit is under way."""
+        if self._commit is not None:
+            await asyncio.shield(self._commit)
 
     def _next_batches(self) -> list[Fetched]:
         """What waits, up to the rows of a flush."""
@@ -324,71 +338,46 @@ class Feed:
             self._wake.set()
         return batches
 
-    def _work(self, batches: list[Fetched], is_due: bool) -> Flushed | None:  # noqa: FBT001 - for an executor
-        """In the sink's thread: add, flush when due, publish when due."""
+    def _add(self, batches: list[Fetched]) -> int:
+        """In the reader's thread: take batches; the rows that wait for a flush."""
         for batch in merged(batches):
             self._sink.add(batch)
-        rows_n = self._sink.rows_buffered()
-        flushed = None
-        if rows_n and (is_due or rows_n >= self._settings.flush_rows_max):
-            flushed = self._sink.flush()
-            self._is_unpublished = True
+        return self._sink.rows_buffered()
+
+    def _seal(self) -> Commit | None:
+        """In the reader's thread: what is to be flushed; None where there is nothing."""
+        return self._sink.seal() if self._sink.rows_buffered() else None
+
+    def _work(self, commit: Commit | None) -> Flushed | None:
+        """In the sink's thread: flush, publish when due."""
+        flushed = self._flushed(commit)
+        self._publish_if_due()
+        return flushed
+
+    def _flushed(self, commit: Commit | None) -> Flushed | None:
+        if commit is None:
+            return None
+        flushed = commit()
+        self._is_unpublished = True
+        return flushed
+
+    def _publish_if_due(self) -> None:
         if self.publishing.if_due():
             self._is_unpublished = False
         self.progress.published_n = self.publishing.published_n
-        return flushed
 
-    def _let_go(self) -> Flushed | None:
+    def _let_go(self, commit: Commit | None) -> Flushed | None:
         """In the sink's thread: make all of it durable and readable."""
-        flushed = self._sink.flush() if self._sink.rows_buffered() else None
-        if flushed is not None or self._is_unpublished:
+        flushed = self._flushed(commit)
+        if self._is_unpublished:
             self._is_unpublished = not self.publishing.now()
         self.progress.published_n = self.publishing.published_n
         return flushed
 
     def _note(self, flushed: Flushed | None) -> None:
         if flushed is not None:
-            self._unflushed_bytes = 0
             self.progress.count(flushed)
             for (topic, shard), offset in flushed.next_offsets.items():
                 self._durable[TP(self._settings.topic(topic), shard)] = offset
             if flushed.dead_lettered_n:
                 self.letters_due.set()
-
-
-def _uneven(tps: Iterable[TP]) -> str:
-    """Topics by how many partitions of each were given, in words."""
-    counts = Counter(tp.topic for tp in tps)
-    return ", ".join(f"{n} of {topic}" for topic, n in sorted(counts.items())) or "none"
-
-
-def merged(batches: Iterable[Batch]) -> list[Batch]:
-    """One batch a topic and shard, in order: a call of the sink costs per batch, too."""
-    parts: dict[TopicShard, list[Batch]] = {}
-    for batch in batches:
-        parts.setdefault((batch.topic, batch.shard), []).append(batch)
-    return [_joined(group) for group in parts.values()]
-
-
-def _joined(batches: list[Batch]) -> Batch:
-    first = batches[0]
-    if len(batches) == 1:
-        return first
-    has_headers = any(batch.headers for batch in batches)
-    has_types = any(batch.timestamp_types for batch in batches)
-    return Batch(
-        first.topic,
-        first.shard,
-        [n for batch in batches for n in batch.offsets],
-        [ms for batch in batches for ms in batch.record_times_ms],
-        [key for batch in batches for key in batch.keys],
-        [value for batch in batches for value in batch.values],
-        [pairs for batch in batches for pairs in batch.headers or [()] * len(batch)]
-        if has_headers
-        else (),
-        timestamp_types=[
-            kind for batch in batches for kind in batch.timestamp_types or [0] * len(batch)
-        ]
-        if has_types
-        else (),
-    )

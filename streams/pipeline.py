@@ -1,13 +1,15 @@
 """The joining side of a worker: batches in, one DuckDB transaction a flush, snapshots out.
 
 The edge around the pure engine: it reads the touched rows, calls the core and writes what the core
-returns. One thread at a time.
+returns. Decoding touches no file, so one thread may decode the next flush while another commits
+this one: see streams.sink.Sink.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from streams.events.batch import Batch
     from streams.settings import Settings
-    from streams.sink import DeadLetter, TopicShard
+    from streams.sink import Commit, DeadLetter, TopicShard
     from streams.warehouse.erasures import Request
 
 log = logging.getLogger(__name__)
@@ -81,6 +83,7 @@ class Pipeline:
         self._shards: frozenset[int] = frozenset()
         self._next: dict[TopicShard, int] = {}
         self._buffer = _Buffer()
+        self._sealed_n = self._committed_n = 0
         self._is_changed = False
         self._published_at_ms = float("-inf")
         self._publish_took_ms = 0.0
@@ -112,6 +115,7 @@ class Pipeline:
         self._gain(shards - self._shards)
         self._shards = shards
         self._buffer = _Buffer()
+        self._committed_n = self._sealed_n
         stored = self._con.execute("SELECT topic, shard, next_offset FROM topic_shard").fetchall()
         offsets = {(topic, shard): offset for topic, shard, offset in stored}
         self._next = {
@@ -166,17 +170,36 @@ class Pipeline:
         """Messages that wait for the next flush."""
         return self._buffer.rows_n
 
-    def flush(self) -> Flushed:
-        """Dedupe, join, move windows and commit with the offsets, in one transaction."""
+    def seal(self) -> Commit:
+        """Decode what still waits, and begin a new buffer; what commits the old one."""
         started_ms = monotonic_ms()
         for topic in list(self._buffer.undecoded):
             self._decode(topic)
         buffer, self._buffer = self._buffer, _Buffer()
         read = pl.DataFrame(buffer.read, schema=books.READ, orient="row")
         arrived = Arrived(buffer.accepted, buffer.rejected, read)
+        decoded_ms = monotonic_ms() - started_ms
+        self._sealed_n += 1
+        return partial(self._commit, self._sealed_n, arrived, dict(self._next), decoded_ms)
+
+    def flush(self) -> Flushed:
+        """Seal and commit, for those who have one thread."""
+        return self.seal()()
+
+    def _commit(
+        self,
+        number: int,
+        arrived: Arrived,
+        next_offsets: Mapping[TopicShard, int],
+        decoded_ms: float,
+    ) -> Flushed:
+        """Dedupe, join, move windows and commit with the offsets, in one transaction."""
+        assert number == self._committed_n + 1, "a flush between was lost: this one leaves a hole"
+        started_ms = monotonic_ms()
         outcome = commit(self._con, arrived, self._rules)
-        self._is_changed = self._is_changed or read.height > 0
-        return self._flushed(outcome, monotonic_ms() - started_ms)
+        self._committed_n = number
+        self._is_changed = self._is_changed or arrived.read.height > 0
+        return _flushed(outcome, next_offsets, decoded_ms + monotonic_ms() - started_ms)
 
     def publish_if_due(self) -> bool:
         """Publish unless nothing changed, the interval runs, or the time share is spent."""
@@ -265,16 +288,19 @@ class Pipeline:
             horizon_us=settings.horizon_days * DAY_US,
         )
 
-    def _flushed(self, outcome: books.Outcome, took_ms: float) -> Flushed:
-        valid_n, accepted_n, dead_n = (
-            sum(rows.height for rows in frames.values())
-            for frames in (outcome.valid, outcome.firsts, outcome.rejected)
-        )
-        return Flushed(
-            next_offsets=dict(self._next),
-            read_n=valid_n + dead_n,
-            accepted_n=accepted_n,
-            duplicate_n=valid_n - accepted_n,
-            dead_lettered_n=dead_n,
-            took_ms=took_ms,
-        )
+
+def _flushed(
+    outcome: books.Outcome, next_offsets: Mapping[TopicShard, int], took_ms: float
+) -> Flushed:
+    valid_n, accepted_n, dead_n = (
+        sum(rows.height for rows in frames.values())
+        for frames in (outcome.valid, outcome.firsts, outcome.rejected)
+    )
+    return Flushed(
+        next_offsets=next_offsets,
+        read_n=valid_n + dead_n,
+        accepted_n=accepted_n,
+        duplicate_n=valid_n - accepted_n,
+        dead_lettered_n=dead_n,
+        took_ms=took_ms,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -40,8 +41,17 @@ class DeadLetter:
     envelope: bytes
 
 
+Commit = Callable[[], Flushed]
+"""One transaction: rows and their offsets. To be called once, in the order of sealing. Raises on a
+sick file; nothing is then kept, and nothing that was sealed later may be committed."""
+
+
 class Sink(Protocol):
-    """Where batches go. Called by one thread at a time; `add` and `flush` may block."""
+    """Where batches go. All may block.
+
+    Two threads may call it, each a method at a time: one `add`, `rows_buffered` and `seal`, which
+    touch no file; the other all else, and what `seal` gave. `assign` comes while both rest.
+    """
 
     def agree_on_partitions(self, partitions_n: int) -> None:
         """Told once, first: how many partitions the log has. Raises IntegrityError: not ours."""
@@ -55,8 +65,8 @@ class Sink(Protocol):
     def rows_buffered(self) -> int:
         """How many rows wait for the next flush."""
 
-    def flush(self) -> Flushed:
-        """One transaction: rows and their offsets. Raises on a sick file; nothing is then kept."""
+    def seal(self) -> Commit:
+        """End the buffer and begin a new one; what commits the old one, in the other thread."""
 
     def publish_if_due(self) -> bool:
         """Publish a snapshot when the interval and the time share allow it; as `publish`."""

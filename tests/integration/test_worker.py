@@ -67,15 +67,21 @@ def test_records_keep_their_keys_and_times(settings):
 def test_with_nothing_to_read_it_ends_too(settings):
     sink = MemorySink()
     assert run_worker(settings, sink, UNTIL_IDLE).progress.read_n == 0
-    assert "flush" not in sink.events
+    assert "commit" not in sink.events
 
 
-def test_all_calls_of_the_sink_come_from_one_thread_that_is_not_the_loops(settings):
+def test_the_sink_is_read_for_in_one_thread_and_written_in_another(settings):
     send(settings, range(50))
     sink = MemorySink()
     run_worker(settings, sink, UNTIL_IDLE)
-    assert len(sink.threads) == 1
-    assert threading.current_thread().name not in sink.threads
+    reading = {"add", "seal"}
+    threads = {
+        is_reading: set().union(
+            *(on for of, on in sink.threads.items() if (of in reading) is is_reading)
+        )
+        for is_reading in (True, False)
+    }
+    assert threads == {True: {"reader_0"}, False: {"sink_0"}}
 
 
 def test_kafka_is_told_what_is_durable(settings):
@@ -113,7 +119,7 @@ def test_a_sink_that_is_further_than_kafka_was_told_gets_nothing_twice(make_sett
     assert sink.values() == sent(range(100))
 
 
-@pytest.mark.parametrize("method", ["add", "flush"])
+@pytest.mark.parametrize("method", ["add", "seal", "commit"])
 def test_a_sink_that_fails_loses_nothing(settings, monkeypatch, method):
     def broken(*_):
         raise OSError("disk full")
@@ -171,23 +177,26 @@ def test_dead_letters_go_to_their_topic_after_the_commit_and_are_marked(settings
 
 def test_what_comes_while_it_runs_is_delivered_before_it_is_idle(settings):
     sink = MemorySink()
-    seen = threading.Event()
-    flush = sink.flush
+    is_seen, is_sent = threading.Event(), threading.Event()
+    commit = sink.commit
 
-    def flush_and_tell():
-        seen.set()
-        return flush()
+    def tell_and_commit(added):
+        is_seen.set()
+        assert is_sent.wait(60)  # a worker that commits is not idle
+        return commit(added)
 
-    sink.flush = flush_and_tell
+    sink.commit = tell_and_commit
     send(settings, range(10))
     problems = []
 
     def go_on_sending():
         try:
-            assert seen.wait(20)
+            assert is_seen.wait(60)
             send(settings, range(10, 20))
         except (AssertionError, ListenbackError) as error:
             problems.append(error)
+        finally:
+            is_sent.set()
 
     sending = threading.Thread(target=go_on_sending)
     sending.start()

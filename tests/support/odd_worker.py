@@ -16,13 +16,13 @@ JUMPS_S = float(os.environ.get("ODD_CLOCK_JUMPS_S", "0"))
 log = logging.getLogger(__name__)
 
 
-def hanging(flush):
+def hanging(commit):
     """A disk that does not answer for a while."""
 
-    def hang(self):
+    def hang(self, *sealed):
         log.warning("the flush hangs")
         time.sleep(HANGS_S)
-        return flush(self)
+        return commit(self, *sealed)
 
     return hang
 
@@ -33,7 +33,7 @@ def jumping(now, steps):
 
 
 if HANGS_S:
-    Pipeline.flush = hanging(Pipeline.flush)
+    Pipeline._commit = hanging(Pipeline._commit)
 if JUMPS_S:
     clock.now_us = jumping(
         clock.now_us, itertools.cycle([0, int(JUMPS_S * 1e6), -int(JUMPS_S * 1e6)])

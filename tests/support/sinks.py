@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streams.events.batch import Batch
-    from streams.sink import DeadLetter, TopicShard
+    from streams.sink import Commit, DeadLetter, TopicShard
 
 Row = tuple[int, int, bytes | None, bytes | None]
 """offset, record time, key, value."""
@@ -32,7 +32,7 @@ class MemorySink:
         self.letters: list[DeadLetter] = []
         self.shards: frozenset[int] = frozenset()
         self.events: list[str] = []
-        self.threads: set[str] = set()
+        self.threads: dict[str, set[str]] = {}
         self._added: dict[TopicShard, list[Row]] = {}
 
     def agree_on_partitions(self, partitions_n: int) -> None:
@@ -61,14 +61,16 @@ class MemorySink:
     def rows_buffered(self) -> int:
         return sum(map(len, self._added.values()))
 
-    def flush(self) -> Flushed:
-        self._note("flush")
-        rows_n = self.rows_buffered()
+    def seal(self) -> Commit:
+        self._note("seal")
         added, self._added = self._added, {}
+        return lambda: self.commit(added)
+
+    def commit(self, added: dict[TopicShard, list[Row]]) -> Flushed:
+        self._note("commit")
         self.keep(added)
-        return Flushed(
-            {key: rows[-1][0] + 1 for key, rows in added.items()}, rows_n, rows_n, 0, 0, 0.0
-        )
+        rows_n = sum(map(len, added.values()))
+        return Flushed({k: rows[-1][0] + 1 for k, rows in added.items()}, rows_n, rows_n, 0, 0, 0.0)
 
     def keep(self, added: Mapping[TopicShard, list[Row]]) -> None:
         for key, rows in added.items():
@@ -98,7 +100,7 @@ class MemorySink:
 
     def _note(self, event: str) -> None:
         self.events.append(event)
-        self.threads.add(threading.current_thread().name)
+        self.threads.setdefault(event, set()).add(threading.current_thread().name)
 
 
 class FolderSink(MemorySink):

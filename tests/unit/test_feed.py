@@ -11,9 +11,8 @@ from support.sinks import MemorySink
 
 from streams import feed as feeding
 from streams.errors import IntegrityError
-from streams.events.batch import Batch
 from streams.events.topics import JOINED_TOPICS
-from streams.feed import Feed, merged
+from streams.feed import Feed
 from streams.settings import Settings
 from streams.transport import Fetched
 
@@ -55,7 +54,7 @@ async def settled(feed, condition):
     feed.shut()
 
 
-def test_what_is_taken_is_flushed_by_age_in_order_and_in_one_other_thread():
+def test_what_is_taken_is_flushed_by_age_in_order_and_in_two_other_threads():
     async def scenario():
         sink = MemorySink()
         feed = await opened(sink, flush_age_max_ms=20)
@@ -65,8 +64,9 @@ def test_what_is_taken_is_flushed_by_age_in_order_and_in_one_other_thread():
         await settled(feed, lambda: feed.is_drained)
         assert sink.offsets() == {("listens", 0): list(range(9)), ("feedback", 1): [0, 1]}
         assert feed.durable_offsets() == {TP("listens", 0): 9, TP("feedback", 1): 2}
-        assert len(sink.threads) == 1
-        assert threading.current_thread().name not in sink.threads
+        of_reader, of_sink = sink.threads["add"], sink.threads["commit"]
+        assert of_reader == sink.threads["seal"] == {"reader_0"}
+        assert of_sink == sink.threads["assign [0, 1]"] == {"sink_0"}
 
     asyncio.run(scenario())
 
@@ -131,18 +131,6 @@ def test_small_batches_reach_the_sink_together():
     asyncio.run(scenario())
 
 
-def test_merging_keeps_order_and_headers():
-    def part(first, headers=()):
-        offsets = [first, first + 1]
-        return Batch("listens", 0, offsets, offsets, [b"k"] * 2, [b"v"] * 2, headers)
-
-    other = Batch("listens", 1, [7], [7], [None], [None])
-    one, same = merged([part(0), other, part(2, [[("h", b"1")], []])])
-    assert same is other
-    assert list(one.offsets) == list(one.record_times_ms) == [0, 1, 2, 3]
-    assert [list(pairs) for pairs in one.headers] == [[], [], [("h", b"1")], []]
-
-
 def test_a_batch_of_an_assignment_that_is_over_is_dropped():
     async def scenario():
         sink = MemorySink()
@@ -172,7 +160,7 @@ def test_release_makes_durable_what_the_sink_has_publishes_it_and_owns_nothing(m
         await feed._turn()
         assert sink.flushed == {}
         await feed.release()
-        assert sink.events[-4:] == ["add", "flush", "publish", "assign []"]
+        assert sink.events[-5:] == ["add", "seal", "commit", "publish", "assign []"]
         assert feed.durable_offsets() == {TP("listens", 0): 5}
         assert feed.positions is None
         await feed.release()
@@ -224,7 +212,7 @@ def test_offsets_without_records_move_the_position_and_nothing_else():
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("method", ["add", "flush"])
+@pytest.mark.parametrize("method", ["add", "seal", "commit"])
 def test_a_failing_sink_ends_the_worker_and_nothing_is_durable(method):
     def broken(*_):
         raise OSError("disk full")
@@ -237,6 +225,107 @@ def test_a_failing_sink_ends_the_worker_and_nothing_is_durable(method):
         await settled(feed, feed.failed.is_set)
         assert str(feed.failure) == "disk full"
         assert feed.durable_offsets() == {}
+
+    asyncio.run(scenario())
+
+
+class SlowSink(MemorySink):
+    """Each commit waits until the test allows it; the number of those that began."""
+
+    def __init__(self):
+        super().__init__()
+        self.allowed = threading.Semaphore(0)
+        self.begun_n = 0
+
+    def commit(self, added):
+        self.begun_n += 1
+        assert self.allowed.acquire(timeout=5)
+        return super().commit(added)
+
+
+async def until(condition):
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - any condition, not only events
+            await asyncio.sleep(0.005)
+
+
+def test_the_next_flush_is_read_while_one_is_committed_and_waits_for_its_turn(monkeypatch):
+    monkeypatch.setattr(feeding, "ADD_ROWS_MIN", 1)
+
+    async def scenario():
+        sink = SlowSink()
+        feed = await opened(sink, flush_age_max_ms=20, flush_rows_max=10)
+        running = asyncio.ensure_future(feed.run())
+        feed.take(fetched(feed, range(10)))
+        await until(lambda: sink.begun_n == 1)
+        feed.take(fetched(feed, range(10, 14)))
+        await until(lambda: sink.rows_buffered() == 4)
+        feed.take(fetched(feed, range(14, 22)))
+        await until(lambda: sink.rows_buffered() == 12)
+        feed.take(fetched(feed, range(22, 40)))
+        full = asyncio.ensure_future(feed.room())
+        await asyncio.sleep(0.1)
+        assert (sink.begun_n, sink.rows_buffered(), full.done()) == (1, 12, False)
+        assert feed.durable_offsets() == {}
+        sink.allowed.release()
+        await until(lambda: sink.begun_n == 2)
+        assert feed.durable_offsets() == {TP("listens", 0): 10}
+        assert not feed.is_drained
+        sink.allowed.release(2)
+        await until(lambda: feed.is_drained)
+        await full
+        assert sink.offsets() == {("listens", 0): list(range(40))}
+        feed.end()
+        await running
+        feed.shut()
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_committed_behind_a_commit_that_failed(monkeypatch):
+    monkeypatch.setattr(feeding, "ADD_ROWS_MIN", 1)
+
+    class FailingSink(SlowSink):
+        def commit(self, added):
+            super().commit(added)
+            raise OSError("disk full")
+
+    async def scenario():
+        sink = FailingSink()
+        feed = await opened(sink, flush_age_max_ms=20, flush_rows_max=10)
+        running = asyncio.ensure_future(feed.run())
+        feed.take(fetched(feed, range(10)))
+        await until(lambda: sink.begun_n == 1)
+        feed.take(fetched(feed, range(10, 20)))
+        await until(lambda: sink.rows_buffered() == 10)
+        sink.allowed.release(2)
+        await running
+        await feed.release()
+        feed.shut()
+        assert str(feed.failure) == "disk full"
+        assert (sink.begun_n, sink.events.count("seal")) == (1, 1)
+        assert feed.durable_offsets() == {}
+
+    asyncio.run(scenario())
+
+
+def test_shards_are_dealt_anew_only_when_the_commit_under_way_is_done():
+    async def scenario():
+        sink = SlowSink()
+        feed = await opened(sink, flush_age_max_ms=20)
+        running = asyncio.ensure_future(feed.run())
+        feed.take(fetched(feed, range(3)))
+        await until(lambda: sink.begun_n == 1)
+        dealing = asyncio.ensure_future(feed.assign(frozenset()))
+        await asyncio.sleep(0.1)
+        assert not dealing.done()
+        sink.allowed.release()
+        await dealing
+        assert sink.events[-2:] == ["commit", "assign []"]
+        assert feed.durable_offsets() == {}
+        feed.end()
+        await running
+        feed.shut()
 
     asyncio.run(scenario())
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SEAMS: dict[str, tuple[str, str]] = {
     "decode": ("flush", "streams.pipeline:Pipeline._decode"),
-    "buffer": ("flush", "streams.pipeline:Pipeline.flush"),
+    "buffer": ("flush", "streams.pipeline:Pipeline.seal"),
     "apply": ("flush", "streams.flush:commit"),
     "write": ("flush", "streams.warehouse.writer:write"),
     "append": ("flush", "streams.warehouse.writer:append"),
@@ -27,7 +27,7 @@ SEAMS: dict[str, tuple[str, str]] = {
     "meet": ("flush", "streams.warehouse.writer:_meet"),
     "commit": ("flush", "streams.warehouse.connect:transaction"),
     "torn commit": ("flush", "streams.warehouse.connect:transaction"),
-    "acknowledge": ("flush", "streams.pipeline:Pipeline._flushed"),
+    "acknowledge": ("flush", "streams.pipeline:_flushed"),
     "publish": ("publish", "streams.pipeline:Pipeline.publish"),
     "fold": ("publish", "streams.warehouse.compact:fold_if_due"),
     "checkpoint and copy": ("publish", "streams.warehouse.publish:snapshot"),

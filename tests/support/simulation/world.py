@@ -190,7 +190,10 @@ class World:
         assert worker.pipeline is not None
         if not worker.pipeline.rows_buffered():
             return
-        flushed = worker.pipeline.flush()
+        commit = worker.pipeline.seal()
+        if self._rng.random() < 0.5:  # what the next flush will hold comes before this one's commit
+            self._read(worker)
+        flushed = commit()
         counts = (flushed.accepted_n, flushed.duplicate_n, flushed.dead_lettered_n)
         assert flushed.read_n == sum(counts)
         for topic in JOINED_TOPICS:
