@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiokafka
 from aiokafka.errors import KafkaError
@@ -21,20 +21,24 @@ from streams.dead_letters import rfc3339
 from streams.events.erasure import Erasure
 from streams.events.instants import instant_us
 from streams.events.topics import ERASURES
+from streams.fetch import fetched_columns
 from streams.producer import Message, Producer
 from streams.warehouse.erasures import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
+
+    from aiokafka.structs import TopicPartition
 
     from streams.feed import Feed
+    from streams.fetch import Columns
     from streams.settings import Settings
     from streams.sink import Sink
 
 log = logging.getLogger(__name__)
 
 RETRY_WAIT_S = 5.0
-POLL_WAIT_MAX_MS = 500
+POLL_WAIT_MAX_S = 0.5
 REQUESTS_MAX = 1_000
 """Requests handed to the sink at once."""
 STOP_WAIT_MAX_S = 1.0
@@ -77,10 +81,14 @@ class Eraser:
         try:
             await consumer.start()
             while True:
-                found = await consumer.getmany(
-                    timeout_ms=POLL_WAIT_MAX_MS, max_records=REQUESTS_MAX
+                consumer._coordinator.check_errors()  # noqa: SLF001 - as getmany does
+                found = await fetched_columns(
+                    consumer._fetcher,  # noqa: SLF001 - see streams.fetch
+                    None,
+                    wait_max_s=POLL_WAIT_MAX_S,
+                    rows_max=REQUESTS_MAX,
                 )
-                requests = self._requests(one for part in found.values() for one in part)
+                requests = self._requests(found)
                 if requests:
                     rows_n = await self._feed.call(self._sink.erase, requests)
                     log.info("%d requests to forget a user: %s", len(requests), rows_n or "no rows")
@@ -89,23 +97,24 @@ class Eraser:
             with contextlib.suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(consumer.stop(), STOP_WAIT_MAX_S)
 
-    def _requests(self, records: Iterable[Any]) -> list[Request]:
+    def _requests(self, found: Mapping[TopicPartition, Columns]) -> list[Request]:
         """The requests that keep their contract; others are logged by their place and counted."""
         requests = []
-        for record in records:
-            try:
-                requests.append(request_of(Erasure.model_validate_json(record.value or b"")))
-            except ValidationError as error:
-                self.refused_n += 1
-                first = error.errors(include_url=False, include_input=False)[0]
-                log.error(  # noqa: TRY400 - the traceback would show the key
-                    "%s[%d]@%d is no request to forget a user and was passed over: %s %s",
-                    record.topic,
-                    record.partition,
-                    record.offset,
-                    first["loc"],
-                    first["type"],
-                )
+        for tp, columns in found.items():
+            for offset, value in zip(columns.offsets, columns.values, strict=True):
+                try:
+                    requests.append(request_of(Erasure.model_validate_json(value or b"")))
+                except ValidationError as error:
+                    self.refused_n += 1
+                    first = error.errors(include_url=False, include_input=False)[0]
+                    log.error(  # noqa: TRY400 - the traceback would show the key
+                        "%s[%d]@%d is no request to forget a user and was passed over: %s %s",
+                        tp.topic,
+                        tp.partition,
+                        offset,
+                        first["loc"],
+                        columns.unreadable.get(offset, first["type"]),
+                    )
         return requests
 
 

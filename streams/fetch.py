@@ -14,22 +14,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 
 from streams.clock import monotonic_ms
+from streams.inflating import BatchTooLargeError, bound_inflation
 from streams.odd_headers import keep_fetched_bytes, read_again
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from aiokafka.consumer.fetcher import Fetcher, FetchResult
     from aiokafka.structs import TopicPartition
 
 keep_fetched_bytes()
+bound_inflation()
+
+INFLATED_BYTES_MAX = 64 << 20
+"""Of compressed batches in one poll; it ends with the batch that reaches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Columns:
     position, next_position: where the partition was read before and after.
     headers: one sequence a record, or empty where no record has any.
     timestamp_types: Kafka's 0 (create) or 1 (log append), or empty where all are 0.
+    unreadable: why a record stands for a whole record batch that could not be read, by its offset,
+    the batch's first. It has neither key nor value; the batch's other offsets are a hole.
     """
 
     position: int
@@ -52,6 +60,31 @@ class Columns:
     values: list[bytes | None]
     headers: list[list[tuple[str, bytes | None]]]
     timestamp_types: list[int]
+    unreadable: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Room:
+    """What a poll may still take."""
+
+    rows_n: int
+    inflated_bytes: int
+
+    @property
+    def is_left(self) -> bool:
+        return self.rows_n > 0 and self.inflated_bytes > 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """Stands in for the records of a batch that cannot be read."""
+
+    offset: int
+    timestamp: int
+    why: str
+    key: None = None
+    value: None = None
+    headers: tuple[()] = ()
 
 
 async def fetched_columns(
@@ -90,13 +123,14 @@ def _drain_all(
     fetcher: Fetcher, active: AbstractSet[Any] | None, rows_max: int
 ) -> dict[TopicPartition, Columns]:
     drained: dict[TopicPartition, Columns] = {}
+    room = _Room(rows_max, INFLATED_BYTES_MAX)
     results = fetcher._records
     for tp in list(results):
         if active and tp not in active:
             if not fetcher._subscriptions.is_assigned(tp):
                 del results[tp]
             continue
-        if rows_max <= 0:
+        if not room.is_left:
             break
         result = results[tp]
         if hasattr(result, "check_raise"):
@@ -105,12 +139,11 @@ def _drain_all(
             _forget(fetcher, tp)
             result.check_raise()
         with _collector_paused():
-            columns = _drain(result, rows_max)
+            columns = _drain(result, room)
         if not result.has_more():
             _forget(fetcher, tp)
         if columns is not None:
             drained[tp] = columns
-            rows_max -= len(columns.offsets)
     return drained
 
 
@@ -135,20 +168,16 @@ def _forget(fetcher: Fetcher, tp: TopicPartition) -> None:
     fetcher._notify(fetcher._wait_consume_future)
 
 
-def _drain(result: FetchResult, rows_max: int) -> Columns | None:
-    """Take whole record batches until rows_max is reached; None if the position does not move."""
+def _drain(result: FetchResult, room: _Room) -> Columns | None:
+    """Take whole record batches until no room is left; None if the position does not move."""
     source = result._partition_records
     if source is None or not result.check_assignment(result._topic_partition):
         return None
     position = source.next_fetch_offset
-    if source._aborted_transactions:
-        rows = result.getall(rows_max)  # aiokafka knows which of them never happened
-        types = [row.timestamp_type for row in rows]
-    else:
-        rows, types = _rows(source, rows_max)
-        result._update_position()
-        if not source._records.has_next():
-            result._partition_records = None
+    rows, types = _rows(source, room)
+    result._update_position()
+    if not source._records.has_next():
+        result._partition_records = None
     if source.next_fetch_offset == position:
         return None
     headers = [row.headers for row in rows]
@@ -161,12 +190,13 @@ def _drain(result: FetchResult, rows_max: int) -> Columns | None:
         values=[row.value for row in rows],
         headers=headers if any(headers) else [],
         timestamp_types=types if any(types) else [],
+        unreadable={row.offset: row.why for row in rows if type(row) is _Unread},
     )
 
 
 def _rows(
     source: Any,  # noqa: ANN401 - aiokafka's PartitionRecords
-    rows_max: int,
+    room: _Room,
 ) -> tuple[list[Any], list[int]]:
     """The compiled records of whole batches, and who set the time of each.
 
@@ -174,18 +204,35 @@ def _rows(
     """
     rows: list[Any] = []
     types: list[int] = []
-    while len(rows) < rows_max and source._records.has_next():
+    while room.is_left and source._records.has_next():
         batch = source._records.next_batch()
         if source._check_crcs and not _is_sound(batch):
             raise CorruptRecordException(f"checksum of {source._tp}")
-        if not batch.is_control_batch:
+        if not _is_passed_over(source, batch):
             fetched = _records_of(batch, source)
+            if batch.compression_type:
+                room.inflated_bytes -= sum(map(_bytes_n, fetched))
             while fetched and fetched[0].offset < source.next_fetch_offset:
                 fetched.pop(0)  # a fetch may begin inside a batch
             rows += fetched
             types += [getattr(batch, "timestamp_type", 0) or 0] * len(fetched)
+            room.rows_n -= len(fetched)
         source.next_fetch_offset = max(source.next_fetch_offset, batch.next_offset)
     return rows, types
+
+
+def _is_passed_over(source: Any, batch: Any) -> bool:  # noqa: ANN401 - aiokafka's own
+    """Whether its records are none: a marker of a transaction, or what was aborted.
+
+    The steps are those of `PartitionRecords._unpack_records`.
+    """
+    if source._isolation_level == READ_COMMITTED and batch.producer_id is not None:
+        source._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch and source._contains_abort_marker(batch):
+            source._aborted_producers.discard(batch.producer_id)
+        if batch.is_transactional and batch.producer_id in source._aborted_producers:
+            return True
+    return bool(batch.is_control_batch)
 
 
 def _records_of(batch: Any, source: Any) -> list[Any]:  # noqa: ANN401 - aiokafka's own
@@ -196,6 +243,13 @@ def _records_of(batch: Any, source: Any) -> list[Any]:  # noqa: ANN401 - aiokafk
         if found is None:
             raise
         return found
+    except BatchTooLargeError as error:
+        why = f"offsets {batch.base_offset} to {batch.next_offset - 1}: {error.what}"
+        return [_Unread(batch.base_offset, batch.max_timestamp, why)]
+
+
+def _bytes_n(row: Any) -> int:  # noqa: ANN401 - aiokafka's record, or an _Unread
+    return len(row.key or b"") + len(row.value or b"")
 
 
 def _is_sound(batch: Any) -> bool:  # noqa: ANN401 - aiokafka's record batch

@@ -332,6 +332,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             values=columns.values,
             headers=columns.headers,
             timestamp_types=columns.timestamp_types,
+            unreadable=columns.unreadable,
             epoch=self._fetched_in_epoch,
             position=columns.position,
             next_position=columns.next_position,

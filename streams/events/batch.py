@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
 
@@ -24,6 +24,7 @@ class Batch:
     record_times_ms: the record's own Kafka timestamp (milliseconds UTC): what the log says of when
     it was written, so that lateness is the same on every replay.
     timestamp_types: who set it, 0 the producer, 1 the broker; empty: all by producers.
+    unreadable: of offsets whose record could not be read from the log, why; they have no value.
     """
 
     topic: str
@@ -34,6 +35,7 @@ class Batch:
     values: Sequence[bytes | None]
     headers: Sequence[Sequence[tuple[str, bytes | None]]] = field(default=())
     timestamp_types: Sequence[int] = field(default=(), kw_only=True)
+    unreadable: Mapping[int, str] = field(default_factory=dict, kw_only=True)
 
     def __len__(self) -> int:
         """How many records."""
@@ -68,6 +70,7 @@ class Batch:
             self.values[rows],
             self.headers[rows],
             timestamp_types=self.timestamp_types[rows],
+            unreadable=self.unreadable,
         )
 
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from streams.events.batch import Batch, Decoded
 from streams.events.cloud_events import said_by_headers
+from streams.events.dead_letter import ErrorClass
 from streams.events.explain import Refusal, explain
 from streams.events.limits import Limits
 from streams.events.read import read
@@ -32,6 +33,7 @@ READ_ROWS_MAX: Final = 65_536
 """Rows read at once: reading takes several times the memory of what is read."""
 TIMESTAMP_TYPES: Final = {0: "create", 1: "log_append"}
 """Kafka's codes."""
+BATCH_UNREADABLE: Final = "batch_unreadable"
 
 __all__ = ["REJECTED", "SOURCE", "Batch", "Decoded", "Limits", "decode", "decode_all"]
 
@@ -53,7 +55,9 @@ def decode_all(batches: Sequence[Batch], contract: Contract, limits: Limits) -> 
     """
     records = _records(batches)
     headers = _headers(batches)
-    unreadable = value_rules(limits).broken(records)
+    unread = _unread(batches, records)
+    empty = value_rules(limits).broken(_without(records, unread))
+    unreadable = pl.concat([unread, empty]).sort("row")
     readable = _without(records, unreadable)
     frame, is_suspect = _read(readable, headers, contract, limits)
     rows = readable.drop("value").hstack(frame)
@@ -68,6 +72,20 @@ def decode_all(batches: Sequence[Batch], contract: Contract, limits: Limits) -> 
         accepted=_without(rows, disagreeing).select(*SOURCE, *contract.schema),
         rejected=_rejected(reasons, records, batches, headers),
     )
+
+
+def _unread(batches: Sequence[Batch], records: pl.DataFrame) -> pl.DataFrame:
+    """Records that stand for what the fetch could not read: `row` and REASON columns."""
+    told: list[tuple[object, ...]] = []
+    begin = 0
+    for batch in batches:
+        told += [
+            (begin + row, ErrorClass.DECODE, BATCH_UNREADABLE, batch.unreadable[offset], None)
+            for row, offset in enumerate(batch.offsets if batch.unreadable else ())
+            if offset in batch.unreadable
+        ]
+        begin += len(batch)
+    return pl.DataFrame(told, schema={"row": records.schema["row"], **REASON}, orient="row")
 
 
 def _rejected(

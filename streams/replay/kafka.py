@@ -81,6 +81,7 @@ class KafkaSource:
             columns.values,
             columns.headers,
             timestamp_types=columns.timestamp_types,
+            unreadable=columns.unreadable,
         )
 
 

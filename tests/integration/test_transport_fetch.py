@@ -77,7 +77,7 @@ async def send_batches(settings, topic, *, compression=None, sizes=(1, 40, 3)):
     await producer.stop()
 
 
-@pytest.mark.parametrize("compression", [None, "gzip"])
+@pytest.mark.parametrize("compression", [None, "gzip", "zstd"])
 @pytest.mark.parametrize(("offset", "rows_max"), [(0, MANY), (0, 1), (17, MANY), (17, 5)])
 def test_both_doors_give_the_same_records(settings, compression, offset, rows_max):
     async def compare():
