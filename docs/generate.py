@@ -15,6 +15,7 @@ from analytics.catalog import load_catalog
 from listenback import cli
 from listenback.lazy import load
 from listenback.options import shown_default
+from streams.errors import ListenbackError
 from streams.events.columns import Column, columns_of
 from streams.events.contracts import CONTRACTS
 from streams.events.dead_letter import DeadLetterEnvelope
@@ -98,6 +99,11 @@ Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 findings (
 guardrail), 2 usage or settings, 3 something outside did not answer (safe to try again), 4 the data
 does not carry the answer, 5 two things that must agree do not, 70 a bug of ours, 130 interrupted,
 141 the reader of stdout went away.
+"""
+
+ERRORS = """
+One line on stderr: what happened, where, what was done about it, what to do next. What a message
+can be refused for stands in [dead letters](dead-letters.md#what-each-type-means).
 """
 
 
@@ -306,10 +312,14 @@ def _metric(one: Metric) -> tuple[str, ...]:
 
 def commands_page() -> str:
     """Every command, as `--help` says it."""
+    kinds = (ListenbackError, *_below(ListenbackError))
+    errors = [(f"`{one.__name__}`", str(one.exit_code), _first_line(one)) for one in kinds]
     parts = [
         "# Commands",
         MADE.format(source="the commands' own help"),
         COMMANDS.strip(),
+        f"## Errors\n\n{ERRORS.strip()}",
+        table(("error", "exit code", "when"), errors),
     ]
     for name, entry in cli.COMMANDS.items():
         command: Any = load(name, entry.target)
@@ -317,6 +327,18 @@ def commands_page() -> str:
         below = getattr(command, "commands", {})
         parts += [_command(f"{name} {verb}", one) for verb, one in below.items()]
     return "\n\n".join(parts)
+
+
+def _below(kind: type[ListenbackError]) -> Iterable[type[ListenbackError]]:
+    """All errors of ours that derive from it."""
+    for one in kind.__subclasses__():
+        if one.__module__.partition(".")[0] in {"streams", "analytics", "listenback"}:
+            yield one
+            yield from _below(one)
+
+
+def _first_line(kind: type) -> str:
+    return (kind.__doc__ or "").partition("\n")[0]
 
 
 def _command(path: str, command: Any) -> str:  # noqa: ANN401 - typer's private click
