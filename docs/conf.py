@@ -42,7 +42,7 @@ html_css_files = ["site.css"]
 NAVIGATION = {
     "Begin": ("quickstart", "concepts", "guarantees"),
     "Send and ask": ("data-model", "tables", "metrics", "python", "/notebooks/README"),
-    "Decide": ("statistics", "judges"),
+    "Decide": ("report", "statistics", "judges"),
     "Run": (
         *("operating", "runbook", "settings", "commands", "dead-letters", "replay-and-erasure"),
         *("performance", "scale"),
