@@ -54,6 +54,5 @@ def _revised(verdict: Verdict, before: str, date: str) -> Verdict:
     return dataclasses.replace(
         verdict,
         reasons=(*verdict.reasons, f"revised: the report of {date} said {before}"),
-        sentence=f"{verdict.sentence} Revised: the report of {date} said {before}; since then late"
-        " events or definitions have changed.",
+        sentence=f"{verdict.sentence} Revised: the report of {date} said {before}.",
     )

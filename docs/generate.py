@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from analytics.catalog import load_catalog
+from analytics.report.results_file import TABLES as RESULT_TABLES
 from listenback import cli
 from listenback.lazy import load
 from listenback.options import shown_default
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from analytics.catalog import Metric
+    from analytics.report.results_file import ResultTable
     from streams.events.contract import Contract
     from streams.events.event import Message
     from streams.schemas.tables import TableWords
@@ -57,6 +59,12 @@ TABLES = """
 What stands in `published/warehouse.duckdb`. The same words are in the file itself: `SELECT * FROM
 duckdb_columns()`. Times ending in `_us` are microseconds UTC; windows are half-open, `[start,
 end)`.
+"""
+RESULTS = """
+What `listenback nightly` adds to `reports/results.duckdb`, and `listenback report` writes beside
+its page: the numbers of `report.json` as tables, a night's rows once, in the place of those it had.
+Ask it with `listenback query --warehouse reports/results.duckdb "FROM verdict"`, or with DuckDB.
+The same words are in the file. No row is about a person.
 """
 INSIDE = """
 How the writer keeps the above, one row per shard; no promise is made about these.
@@ -250,6 +258,8 @@ def tables_page() -> str:
             *(_table_section(tables[name]) for name in READERS),
             "## Measures\n\nWhole numbers that add over events, shards and windows.",
             table(("measure", "from", "meaning"), measures),
+            f"## Results\n\n{RESULTS.strip()}",
+            *(_results_section(one) for one in RESULT_TABLES),
             f"## Inside\n\n{INSIDE.strip()}",
             table(("table", "what"), [(f"`{one.name}`", one.comment) for one in inside]),
         ]
@@ -267,6 +277,11 @@ def _table_section(one: TableWords) -> str:
         names = f"`{sums[0]}` … `{sums[-1]}`"
         rows.append((names, "BIGINT", f"{len(sums)} [measures](#measures)"))
     return f"## {one.name}\n\n{one.comment}\n\n" + table(("column", "type", "meaning"), rows)
+
+
+def _results_section(one: ResultTable) -> str:
+    rows = [(f"`{name}`", kind, words) for name, (kind, words) in one.columns.items()]
+    return f"### {one.name}\n\n{one.comment}\n\n" + table(("column", "type", "meaning"), rows)
 
 
 def metrics_page() -> str:

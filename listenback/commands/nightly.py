@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import urllib.request
@@ -21,6 +22,7 @@ from listenback.console import err, out, print_json
 from listenback.days import day
 from listenback.definitions import config_dir, definitions
 from listenback.options import setting
+from listenback.results_file import keep_results
 from streams.clock import now_us
 from streams.errors import ConfigError, ListenbackError, TransientError
 from streams.settings import load_settings
@@ -54,8 +56,9 @@ def nightly(
     """Make the night's report, keep what it was made from, tell those who wait.
 
     Pins the published warehouse and the definitions under the data dir's
-    nights/, writes reports/<date>/ and reports/latest/, and posts the message
-    where LISTENBACK_WEBHOOK_URL says. A night that is pinned stays: the same
+    nights/, writes reports/<date>/, reports/latest/ and the night's rows of
+    reports/results.duckdb, and posts the message where LISTENBACK_WEBHOOK_URL
+    says. A night that is pinned stays: the same
     command again gives the same bytes. A night that fails leaves the last
     report, with a banner over it. Exit codes: 0 done, 1 a variant harms, 2
     wrong settings, 3 try again, 4 the data cannot be trusted, 5 a file is
@@ -124,11 +127,13 @@ def _made(
     newest = nights.dates(settings.nights_dir)[-1]
     if date == newest:
         latest.show(written, out_dir / "latest", night.look.date)
+    results = keep_results(dataclasses.replace(found, date=night.look.date), out_dir)
     gone = nights.expire(settings.nights_dir, keep_n=settings.nights_keep_n)
     return found, {
         "date": night.look.date,
         "was_there": night.look.looked_at_us != at_us,
         "report": str(written.html),
+        "results": str(results),
         "warehouse": str(night.warehouse),
         "expired": [one.isoformat() for one in gone],
         "headline": list(found.headline),
@@ -144,7 +149,7 @@ def _last(out_dir: Path, date: dt.date) -> tuple[str, Verdicts, dict[str, Any]]:
     path = out_dir / last / "report.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        return last, verdicts_of(document), kept_of(document)
+        return last, verdicts_of(document), kept_of(document) | {"date": last}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         err.print(f"{path}: no report ({error}); what it said is not compared.", markup=False)
         return "", {}, {}

@@ -24,6 +24,7 @@ from listenback.console import err, out
 from listenback.days import day
 from listenback.definitions import definitions
 from listenback.options import setting
+from listenback.results_file import keep_results
 from streams.clock import now_us
 from streams.errors import ConfigError
 from streams.settings import load_settings
@@ -85,7 +86,8 @@ def report(
 ) -> None:
     """Say which variant is better, how sure that is, and which judge saw it.
 
-    Writes report.html, report.md and report.json: verdicts with intervals
+    Writes report.html, report.md, report.json and results.duckdb (the same
+    numbers as tables, for SQL): verdicts with intervals
     that hold at every look, what judges said beside what listeners did, and
     whether tonight's data can be trusted. A failed run leaves the last files.
 
@@ -113,7 +115,9 @@ def report(
     if as_json:
         sys.stdout.write(to_json(found) + "\n")
     if out_dir is not None or not as_json:
-        written = write_report(found, out_dir or Path("reports") / found.date)
+        folder = out_dir or Path("reports") / found.date
+        written = write_report(found, folder)
+        keep_results(found, folder)
         err.print(str(written.html), markup=False)
     if not as_json:
         out.print("\n".join(found.headline), markup=False)

@@ -20,7 +20,7 @@ from listenback.cli import run
 from listenback.commands.schedule import next_time_us
 from streams.clock import now_us
 from streams.warehouse import nights
-from streams.warehouse.connect import open_writable
+from streams.warehouse.connect import open_readable, open_writable
 
 FORMS = ("report.html", "report.md", "report.json")
 
@@ -61,6 +61,14 @@ def listenback(home, capsys, monkeypatch):
     return call
 
 
+def query(file, sql):
+    con = open_readable(file)
+    try:
+        return con.execute(sql).fetchall()
+    finally:
+        con.close()
+
+
 def forms(folder):
     return {name: (folder / name).read_bytes() for name in FORMS}
 
@@ -98,6 +106,15 @@ def test_a_verdict_that_the_data_took_back_says_which_night_said_what(listenback
     (verdict,) = document["experiments"][0]["verdicts"]
     assert verdict["state"] != "ship"
     assert f"revised: the report of {yesterday} said ship" in verdict["reasons"]
+    changes = document["changes"]
+    assert (changes["since"], changes["compared"] > 0) == (yesterday, True)
+    nights_kept = query(home / "reports/results.duckdb", "SELECT date::VARCHAR, state FROM verdict")
+    assert dict(nights_kept) == {yesterday: "ship", today().isoformat(): verdict["state"]}
+    assert [(one["before"], one["now"]) for one in changes["verdicts"]] == [
+        ("ship", verdict["state"])
+    ]
+    causes = {cause for one in changes["moved"] for cause in one["causes"]}
+    assert causes == {"nothing in the file says why: was it rebuilt or exchanged?"}
     for form in ("report.html", "report.md"):
         said = (home / "reports/latest" / form).read_text()
         assert f"Revised: the report of {yesterday} said ship" in said
@@ -109,7 +126,11 @@ def test_a_night_that_says_the_same_again_revises_nothing(listenback, home):
     yesterday = (today() - dt.timedelta(1)).isoformat()
     listenback("nightly", "--date", yesterday, "--fail-on", "none")
     listenback("nightly", "--fail-on", "none")
-    assert "evised" not in (home / "reports/latest/report.json").read_text()
+    text = (home / "reports/latest/report.json").read_text()
+    assert "evised" not in text
+    changes = json.loads(text)["changes"]
+    assert changes["compared"] > 0
+    assert (changes["moved"], changes["verdicts"], changes["judges"]) == ([], [], [])
 
 
 def test_a_report_before_that_cannot_be_read_is_told_and_stops_nothing(listenback, home):
@@ -125,10 +146,12 @@ def test_a_report_before_that_cannot_be_read_is_told_and_stops_nothing(listenbac
 def test_a_second_run_of_a_night_changes_nothing(listenback, home):
     listenback("nightly", "--fail-on", "none")
     before = forms(home / "reports" / "latest")
+    results = (home / "reports" / "results.duckdb").read_bytes()
     (home / "listenback-data/published/warehouse.duckdb").unlink()
     code, out, _ = listenback("nightly", "--json", "--fail-on", "none")
     assert code == 0
     assert json.loads(out)["was_there"]
+    assert (home / "reports" / "results.duckdb").read_bytes() == results
     assert forms(home / "reports" / "latest") == before
 
 
