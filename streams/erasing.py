@@ -20,7 +20,7 @@ from streams.events.contracts import CONTRACTS
 from streams.events.source import SOURCE
 from streams.events.topics import JOINED_TOPICS, Topic
 from streams.flush import Arrived, commit
-from streams.warehouse import compact, erasures, writer
+from streams.warehouse import archive, archiving, compact, erasures, writer
 from streams.warehouse.connect import first_row, frame, transaction
 from streams.warehouse.layout import FACT_TABLES, HASH, TABLES
 from streams.warehouse.migrate import make_bare
@@ -111,12 +111,14 @@ def plan(con: DuckDBPyConnection, whom: pl.DataFrame, rules: Rules) -> Plan:
         return Plan(gone, sums, found, letters)
 
 
-def _facts(con: DuckDBPyConnection, topic: Topic, condition: str, part: str = "") -> pl.DataFrame:
+def _facts(
+    con: DuckDBPyConnection, topic: Topic, condition: str, place: str | None = None
+) -> pl.DataFrame:
+    """Facts of the file and its archive, or of another place; a condition on a row `t`."""
     schema = pl.Schema({**SOURCE, **CONTRACTS[topic].schema})
     names = ", ".join(f't."{name}"' for name in schema)
-    return frame(
-        con, f"SELECT {names} FROM {FACT_TABLES[topic]} t WHERE {condition} {part}", schema
-    )
+    rows = place or FACT_TABLES[topic]
+    return frame(con, f"SELECT {names} FROM {rows} t WHERE {condition}", schema)
 
 
 def _near(con: DuckDBPyConnection, gone: Mapping[Topic, pl.DataFrame]) -> Facts:
@@ -136,13 +138,21 @@ def _near(con: DuckDBPyConnection, gone: Mapping[Topic, pl.DataFrame]) -> Facts:
         con.unregister("near_generation")
 
 
-def join_facts(source: DuckDBPyConnection, target: DuckDBPyConnection, rules: Rules) -> None:
-    """Join all facts of a file anew, into an empty one; FACTS_MAX at a time."""
-    for topic, table in FACT_TABLES.items():
-        total = first_row(source, f"SELECT count(*) FROM {table}")
-        for start in range(0, total[0] if total else 0, FACTS_MAX):
-            rows = _facts(source, topic, "true", f"LIMIT {FACTS_MAX} OFFSET {start}")
-            commit(target, _arrived({topic: rows}), rules)
+def join_facts(source: DuckDBPyConnection, target: DuckDBPyConnection, rules: Rules) -> int:
+    """Join all facts of a file and its archive anew, into an empty one; how many there were.
+
+    FACTS_MAX at a time.
+    """
+    facts_n = 0
+    for topic, view in FACT_TABLES.items():
+        parts = (archive.read(source, [file]) for file in archive.files(source, view))
+        for place in (TABLES[view].name, *parts):
+            total = first_row(source, f"SELECT count(*) FROM {place}")
+            for start in range(0, total[0] if total else 0, FACTS_MAX):
+                rows = _facts(source, topic, f"true LIMIT {FACTS_MAX} OFFSET {start}", place)
+                commit(target, _arrived({topic: rows}), rules)
+                facts_n += rows.height
+    return facts_n
 
 
 @contextlib.contextmanager
@@ -209,6 +219,7 @@ def _carry_out(con: DuckDBPyConnection, done: Plan) -> None:
     """Inside the caller's transaction."""
     for topic, rows in done.facts.items():
         _delete(con, TABLES[FACT_TABLES[topic]], rows)
+        archiving.forget(con, FACT_TABLES[topic], rows)
     for name, differences in done.sums.items():
         writer.append(con, TABLES[name], differences)
         for shard in differences["shard"].unique().sort():  # else rows of 0 would name the user

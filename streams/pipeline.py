@@ -25,7 +25,7 @@ from streams.events.topics import JOINED_TOPICS, Topic
 from streams.flush import Arrived, commit
 from streams.settings import DAY_US
 from streams.sink import Flushed
-from streams.warehouse import compact, publish, restore, ruling
+from streams.warehouse import archive, archiving, compact, publish, restore, ruling
 from streams.warehouse import scrub as scrubbing
 from streams.warehouse.connect import hold, open_writable
 from streams.warehouse.migrate import migrate
@@ -101,6 +101,8 @@ class Pipeline:
         try:
             migrate(con, str(settings.worker_file))
             ruling.agree(con, settings)
+            if archive.is_shown_elsewhere(con):
+                archive.show(con)
         except BaseException:
             con.close()
             raise
@@ -220,6 +222,7 @@ class Pipeline:
         settings = self._settings
         self._scrub_if_due()
         compact.fold_if_due(self._con)
+        is_more = self._archive_if_due()
         publish.snapshot(
             self._con, settings.worker_file, self._published, keep_n=settings.publish_keep_n
         )
@@ -227,9 +230,23 @@ class Pipeline:
             publish.link(self._published, settings.warehouse_file, keep_n=settings.publish_keep_n)
             publish.forget_predecessors(settings.warehouse_file)
         publish.forget_predecessors(self._published)
-        self._is_changed = False
+        archiving.sweep(self._con, settings.named_warehouses())
+        self._is_changed = is_more
         self._published_at_ms = monotonic_ms()
         self._publish_took_ms = self._published_at_ms - started_ms
+
+    def _archive_if_due(self) -> bool:
+        """Move what is oldest of the facts behind the horizon; whether there was any."""
+        settings = self._settings
+        if not settings.archive:
+            return False
+        days = settings.archive_after_days or settings.horizon_days
+        piece = archiving.due(
+            self._con, after_us=days * DAY_US, rows_min=settings.archive_rows_min
+        )
+        if piece is not None:
+            archiving.move(self._con, piece)
+        return piece is not None
 
     def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """Stored dead letters that were not yet sent to their topic, oldest first."""

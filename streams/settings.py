@@ -116,6 +116,18 @@ class Settings(BaseModel):
         ge=0.0,
         description="Least time between two rewritings of a worker's file after erasures",
     )
+    archive: bool = Field(
+        default=True, description="Whether facts behind the horizon move into Parquet parts"
+    )
+    archive_after_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="How far behind the watermark of its shard a day moves; none: horizon_days",
+    )
+    archive_rows_min: int = Field(
+        1_000, ge=1, description="Fewer rows of a table, shard and day stay where they are"
+    )
     publish_keep_n: int = Field(3, ge=1, description="Published snapshots kept")
     duckdb_memory: str = Field(
         "1GB",
@@ -184,6 +196,16 @@ class Settings(BaseModel):
     def warehouse_file(self) -> Path:
         """The one file for readers: `warehouse.duckdb`."""
         return self.published_dir / "warehouse.duckdb"
+
+    @property
+    def archive_dir(self) -> Path:
+        """Parquet parts with the older facts, which the files above name."""
+        return self.published_dir / "archive"
+
+    def named_warehouses(self) -> list[Path]:
+        """What is published or pinned: files that readers are told of."""
+        files = [*self.published_dir.glob("*.duckdb*"), *self.nights_dir.glob("*/*.duckdb")]
+        return sorted(path for path in files if not path.name.startswith("."))
 
     @property
     def config_hash(self) -> str:

@@ -26,6 +26,8 @@ does not fill one goes to the log, and from there to its place at a checkpoint. 
 groups of this size and few of the usual 122,880."""
 LOG_BYTES_MAX = 256 << 20
 """The log that forces a checkpoint between two of a publisher's; a restart reads it back."""
+ARCHIVE_VARIABLE = "listenback_archive"
+"""Variable of a connection: the folder that the archived parts of its file lie below."""
 WAREHOUSE = "warehouse_file"
 """Catalogue name of an attached file; views name no catalogue, so any name serves."""
 
@@ -47,7 +49,7 @@ def open_writable(path: Path, *, memory: str, threads_n: int) -> DuckDBPyConnect
     con = duckdb.connect(":memory:", config={"threads": threads_n, "memory_limit": memory})
     try:
         con.execute(
-            f"ATTACH '{_literal(path)}' AS {WAREHOUSE} "
+            f"ATTACH '{literal(path)}' AS {WAREHOUSE} "
             f"(STORAGE_VERSION '{STORAGE_VERSION}', ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
         )
     except duckdb.Error as error:
@@ -55,8 +57,20 @@ def open_writable(path: Path, *, memory: str, threads_n: int) -> DuckDBPyConnect
         raise _open_error(path, error) from error
     con.execute(f"USE {WAREHOUSE}")
     con.execute(f"SET wal_autocheckpoint = '{LOG_BYTES_MAX}B'")
-    con.execute(f"SET temp_directory = '{_literal(path)}.spill'")
+    con.execute(f"SET temp_directory = '{literal(path)}.spill'")
+    con.execute(f"SET VARIABLE {ARCHIVE_VARIABLE} = '{literal(archive_of(path))}'")
     return con
+
+
+def archive_of(path: Path) -> Path:
+    """The folder that belongs to a warehouse file: `archive` beside what is published.
+
+    Workers' own files and pinned nights have their folders beside that of the published files.
+    """
+    for folder in (path.parent, path.parent.parent):
+        if folder.name in {"workers", "nights"}:
+            return folder.parent.absolute() / "published" / "archive"
+    return path.parent.absolute() / "archive"
 
 
 def _make_folder(folder: Path) -> None:
@@ -103,9 +117,13 @@ def open_readable(path: Path) -> DuckDBPyConnection:
             todo="Run `listenback demo`, or a worker with the same --data-dir.",
         )
     try:
-        return duckdb.connect(str(path), read_only=True)
+        con = duckdb.connect(str(path), read_only=True)
     except duckdb.Error as error:
         raise _open_error(path, error) from error
+    folder = archive_of(path)
+    if folder.is_dir():  # else where the views say: the file may have been copied from there
+        con.execute(f"SET VARIABLE {ARCHIVE_VARIABLE} = '{literal(folder)}'")
+    return con
 
 
 @contextlib.contextmanager
@@ -133,8 +151,9 @@ def frame(con: DuckDBPyConnection, sql: str, schema: pl.Schema | None = None) ->
     return rows.select(schema.names()).cast(schema) if schema else rows
 
 
-def _literal(path: Path) -> str:
-    return str(path).replace("'", "''")
+def literal(text: object) -> str:
+    """A text or path as it stands between the quotes of SQL."""
+    return str(text).replace("'", "''")
 
 
 def _held(path: Path) -> TransientError:

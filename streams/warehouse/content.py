@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 
 MODULUS = 1 << 128
 STATE_TABLES = frozenset(
-    {"seen_event", "exposure_first", "orphan", "pair_activity", "folded_slice"}
+    {
+        *("seen_event", "exposure_first", "orphan", "pair_activity", "folded_slice"),
+        "archive_part",
+    }
 )
-"""How the writer finds what it needs again: all of it follows from the facts, or is no content."""
+"""How the writer finds what it needs again: all of it follows from the facts, or is no content.
+Where facts lie is none either: those in Parquet parts count as those in the file."""
 CONTENT_TABLES = tuple(sorted(set(TABLES) - STATE_TABLES))
 LEFT_OUT: Mapping[str, frozenset[str]] = {
     "dead_letter": frozenset({"forwarded"}),
@@ -110,13 +114,43 @@ def content_of(
     catalog: the name of an attached file; empty: the one in use.
     """
     prefix = f"{catalog}." if catalog else ""
+    names = sorted(tables)
+    found = [_part(name, *row) for name in names for row in _asked(con, _sums(TABLES[name], prefix))]
+    found += [part for part in _archived(con, prefix) if part.table in names]
+    places = sorted({(part.table, part.shard) for part in found})
     parts = [
-        Part(name, shard, rows_n, (high * (1 << 64) + low) % MODULUS)
-        for name in sorted(tables)
-        for shard, rows_n, low, high in con.execute(_sums(TABLES[name], prefix)).fetchall()
+        _summed(table, [one for one in found if (one.table, one.shard) == (table, shard)], shard)
+        for table, shard in places
     ]
     rules = stored_rules(con, catalog=catalog) or {}
     return Content(tuple(parts), " ".join(f"{name}={rules[name]}" for name in sorted(rules)))
+
+
+def rows_number(con: DuckDBPyConnection, table: Table, rows: str) -> tuple[int, int]:
+    """How many rows of a table's columns there are, and the sum of their numbers.
+
+    rows: SQL of the rows, all of one shard.
+    """
+    found = [_part(table.shown_as, *row) for row in _asked(con, _sums_over(table, rows))]
+    one = _summed(table.shown_as, found)
+    return one.rows_n, one.number
+
+
+def _asked(con: DuckDBPyConnection, sql: str) -> list[tuple[int, int, int, int]]:
+    return con.execute(sql).fetchall()
+
+
+def _part(table: str, shard: int, rows_n: int, low: int, high: int) -> Part:
+    return Part(table, shard, rows_n, (high * (1 << 64) + low) % MODULUS)
+
+
+def _archived(con: DuckDBPyConnection, prefix: str) -> list[Part]:
+    """What lies in Parquet parts, as it was summed when it was moved there."""
+    sql = f"SELECT table_name, shard, part_rows_n, rows_number FROM {prefix}archive_part"
+    return [
+        Part(table, shard, rows_n, int(number, 16))
+        for table, shard, rows_n, number in con.execute(sql).fetchall()
+    ]
 
 
 def columns_of(table: Table) -> dict[str, str]:
@@ -130,10 +164,14 @@ def _sums(table: Table, prefix: str) -> str:
 
     DuckDB reads an MD5 with its lowest byte first: `upper` is the low half of the number.
     """
+    return _sums_over(table, _rows(table, prefix))
+
+
+def _sums_over(table: Table, rows: str) -> str:
     text = ", ".join(_text(name, kind) for name, kind in columns_of(table).items())
     return (
         "SELECT shard, count(*), sum(md5_number_upper(row_text)), sum(md5_number_lower(row_text)) "
-        f"FROM (SELECT shard, concat({text}) AS row_text FROM {_rows(table, prefix)}) "
+        f"FROM (SELECT shard, concat({text}) AS row_text FROM {rows}) "
         "GROUP BY shard ORDER BY shard"
     )
 
@@ -153,7 +191,7 @@ def _text(name: str, kind: str) -> str:
     return TEXTS[kind].format(f'"{name}"')
 
 
-def _summed(table: str, parts: Iterable[Part]) -> Part:
+def _summed(table: str, parts: Iterable[Part], shard: int = -1) -> Part:
     own = list(parts)
     number = sum(part.number for part in own) % MODULUS
-    return Part(table, -1, sum(part.rows_n for part in own), number)
+    return Part(table, shard, sum(part.rows_n for part in own), number)

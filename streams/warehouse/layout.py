@@ -38,6 +38,9 @@ FACT_TABLES: dict[Topic, str] = {
     Topic.JUDGE_SCORES: "judge_score",
     Topic.HUMAN_LABELS: "human_label",
 }
+"""Views of all accepted events of a topic, archived ones among them."""
+RECENT = "_recent"
+"""Ends the name of the table that holds those of a view's rows that are not archived."""
 
 MEANINGS: dict[str, str] = {measure.name: measure.meaning for measure in MEASURES} | {
     "shard": "partition of the input topics this row comes from",
@@ -55,7 +58,7 @@ MEANINGS: dict[str, str] = {measure.name: measure.meaning for measure in MEASURE
     "window_start_us": "start of the window, microseconds UTC, inclusive",
     "attribution": "exposed, orphan (exposure not come), organic, or all (every event once)",
     "revision": "events that the log took after the window had closed",
-    "table_name": "the table of sums",
+    "table_name": "the table it speaks of",
     "folded_n": "rows right after its last folding",
     "generation_hash": "128-bit hash of shard and generation_id",
     "pair_hash": "128-bit hash of shard, generation_id and user_key",
@@ -103,6 +106,10 @@ MEANINGS: dict[str, str] = {measure.name: measure.meaning for measure in MEASURE
     "raw_bytes_n": "bytes of key, value and headers of the rows, whether kept or not",
     "first_offset": "offset of the first of them",
     "last_offset": "offset of the last of them",
+    "file": "the part's place below the folder `archive`; its name is the SHA-256 of its bytes",
+    "part_rows_n": "rows of the part",
+    "bytes_n": "size of the part, bytes",
+    "rows_number": "sum of the numbers of its rows, as the content hash adds them up",
 }
 
 
@@ -115,6 +122,11 @@ class Table:
     columns: Mapping[str, str]
     key: tuple[str, ...]
     counted: tuple[str, ...] = ()
+
+    @property
+    def shown_as(self) -> str:
+        """What readers call it: of facts the view that adds what is archived."""
+        return self.name.removesuffix(RECENT)
 
     @property
     def ddl(self) -> str:
@@ -132,7 +144,7 @@ class Table:
 
     def meaning(self, column: str) -> str:
         """The column's comment: the contract's words for facts, ours for the rest."""
-        own = {table: topic for topic, table in FACT_TABLES.items()}.get(self.name)
+        own = {table: topic for topic, table in FACT_TABLES.items()}.get(self.shown_as)
         order = [own] if own else []
         described = [_descriptions(topic) for topic in (*order, *FACT_TABLES)]
         if own and column in described[0]:
@@ -163,8 +175,8 @@ def _facts() -> Iterable[Table]:
     source = {"shard": "INTEGER", "offset": "BIGINT", "record_time_us": "BIGINT"}
     for topic, name in FACT_TABLES.items():
         yield Table(
-            name,
-            f"accepted events of topic {topic}, each once",
+            name + RECENT,
+            f"those rows of {name} that are not archived",
             source | _sql(CONTRACTS[topic].schema),
             ("shard", "source", "event_id"),
         )
@@ -243,6 +255,18 @@ def _folding() -> Iterable[Table]:
     )
 
 
+def _archive() -> Iterable[Table]:
+    texts = {"file": "VARCHAR", "rows_number": "VARCHAR"}
+    yield Table(
+        "archive_part",
+        "Parquet files that hold the older facts of a shard",
+        {"shard": "INTEGER", "table_name": "VARCHAR", "day": "DATE"}
+        | dict.fromkeys(("first_us", "last_us", "part_rows_n", "bytes_n"), "BIGINT")
+        | texts,
+        ("shard", "table_name", "file"),
+    )
+
+
 def _books() -> Iterable[Table]:
     counts = (
         *("read_n", "accepted_n", "duplicate_n", "dead_lettered_n", "late_n"),
@@ -277,9 +301,10 @@ def _books() -> Iterable[Table]:
 
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in (*_facts(), *_state(), *_sums(), *_folding(), *_books())
+    table.shown_as: table
+    for table in (*_facts(), *_state(), *_sums(), *_folding(), *_archive(), *_books())
 }
-"""Every sharded table: what publish merges and restore copies."""
+"""Every sharded table: what publish merges and restore copies. Facts by the names of their views."""
 
 
 def main() -> None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streams.errors import IntegrityError, ListenbackError
-from streams.warehouse.connect import first_row, open_readable, transaction
+from streams.warehouse import archive
+from streams.warehouse.connect import archive_of, first_row, open_readable, transaction
 from streams.warehouse.layout import TABLES
 from streams.warehouse.migrate import check_version, migrations, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
@@ -50,29 +51,38 @@ def most_advanced(paths: Iterable[Path], *, skips_unusable: bool = False) -> dic
     Args:
         paths: published files.
         skips_unusable: pass over files that cannot be read or have another schema, with a warning:
-            for a worker they only save a replay. Otherwise they are errors.
+            for a worker they only save a replay. Otherwise they are errors. A copy of a shard whose
+            archived parts are not there is no copy; a shard without any other one is an error, too.
 
     Raises:
         ListenbackError: a file is unusable, unless skips_unusable.
     """
     best: dict[int, Copy] = {}
+    broken: dict[int, str] = {}
     for path in sorted(paths):
         try:
-            found = _progress_of(path)
+            found, missing = _progress_of(path)
         except ListenbackError as error:
             if not skips_unusable:
                 raise
             log.warning("passing over a published file: %s", error)
             continue
+        broken |= {one.shard: one.file for one in missing}
+        lacking = {one.shard for one in missing}
         for shard, done in found.items():
-            if shard not in best or done > best[shard].progress:
+            if shard in lacking:
+                log.warning("%s: archived parts of shard %d are not there", path, shard)
+            elif shard not in best or done > best[shard].progress:
                 best[shard] = Copy(path, done)
+    if not skips_unusable and broken.keys() - best.keys():
+        raise archive.lost(archive_of(path), [*broken.values()])
     return best
 
 
-def _progress_of(path: Path) -> Mapping[int, int]:
+def _progress_of(path: Path) -> tuple[Mapping[int, int], Sequence[archive.Missing]]:
+    """Progress by shard, and what lacks to some of the shards."""
     if not path.is_file():
-        return {}
+        return {}, ()
     con = open_readable(path)
     try:
         found, newest = version_of(con), migrations()[-1].version
@@ -85,7 +95,7 @@ def _progress_of(path: Path) -> Mapping[int, int]:
                 todo="Start that worker with this listenback, or remove the file of a worker that "
                 "is gone.",
             )
-        return progress(con)
+        return progress(con), archive.missing(con)
     finally:
         con.close()
 
@@ -93,29 +103,33 @@ def _progress_of(path: Path) -> Mapping[int, int]:
 def drop_shards(con: DuckDBPyConnection, shards: Iterable[int]) -> None:
     """Forget shards; inside the caller's transaction."""
     wanted = list(shards)
-    for table in TABLES:
-        con.execute(f"DELETE FROM {table} WHERE shard IN (SELECT unnest(?))", [wanted])
+    for table in TABLES.values():
+        con.execute(f"DELETE FROM {table.name} WHERE shard IN (SELECT unnest(?))", [wanted])
 
 
 def take_shards(con: DuckDBPyConnection, path: Path, shards: Iterable[int]) -> None:
     """Copy all rows of shards from a published file, in the place of what is there.
 
     Raises:
-        IntegrityError: the file was made under other rules (window sizes, horizon).
+        IntegrityError: the file was made under other rules (window sizes, horizon), or archived
+            parts of it are not there.
     """
     wanted = list(shards)
     con.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS other (READ_ONLY)")
     try:
         _check_rules(con, path)
         with transaction(con):
+            had_parts = not archive.is_empty(con)
             drop_shards(con, wanted)
-            for table in TABLES:
+            for table in TABLES.values():
                 con.execute(
-                    f"INSERT INTO {table} BY NAME SELECT * FROM other.{table} "
+                    f"INSERT INTO {table.name} BY NAME SELECT * FROM other.{table.name} "
                     "WHERE shard IN (SELECT unnest(?))",
                     [wanted],
                 )
             con.execute(NEW_ERASURES)
+            if had_parts or not archive.is_empty(con):
+                archive.show(con)
     finally:
         con.execute("DETACH other")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streams.warehouse import archive
 from streams.warehouse.connect import first_row, open_writable
 from streams.warehouse.migrate import migrate
 from streams.warehouse.publish import place
@@ -34,6 +35,8 @@ def scrub(path: Path, *, memory: str) -> None:
     try:
         migrate(con, str(coming))
         _copy(con, path)
+        if not archive.is_empty(con):
+            archive.show(con)
         con.execute("UPDATE erasure SET is_scrubbed = true")
         con.execute("CHECKPOINT")
     finally:

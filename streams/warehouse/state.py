@@ -14,8 +14,9 @@ import polars as pl
 from streams.engine import activity, columns, watermark
 from streams.engine.apply import Stored
 from streams.engine.windows import base_us
+from streams.warehouse import archive
 from streams.warehouse.connect import first_row, frame
-from streams.warehouse.layout import FACT_TABLES
+from streams.warehouse.layout import FACT_TABLES, TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -179,10 +180,10 @@ def _earlier(con: DuckDBPyConnection, meetings: Meetings) -> pl.DataFrame:
 
 def _facts(con: DuckDBPyConnection) -> list[pl.DataFrame]:
     """All activity of the pairs in met_anew; its times let DuckDB skip most row groups."""
-    row = first_row(con, "SELECT min(first_us), max(last_us) FROM met_anew")
+    row = first_row(con, "SELECT min(first_us), max(last_us), list(DISTINCT shard) FROM met_anew")
     if row is None or row[0] is None:
         return []
-    low, high = row
+    low, high, shards = row
     common = ("shard", "generation_id", "user_key", "event_time_us", "record_time_us")
     listen = ("ms_played", "ms_content_unique", "track_duration_ms", "reason_end")
     flags = ("offline", "incognito", "is_organic")
@@ -193,6 +194,8 @@ def _facts(con: DuckDBPyConnection) -> list[pl.DataFrame]:
     found = []
     for table, (as_rows, names) in wanted.items():
         named = ", ".join(f"t.{name}" for name in names)
-        rows = frame(con, FACTS.format(columns=named, table=table, low=low, high=high))
-        found.append(activity.as_activity(as_rows(rows)))
+        archived = archive.between(con, table, shards, low, high)
+        for place in filter(None, (TABLES[table].name, archived)):
+            rows = frame(con, FACTS.format(columns=named, table=place, low=low, high=high))
+            found.append(activity.as_activity(as_rows(rows)))
     return found

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from streams.events.measures import MEASURES
-from streams.warehouse import generation_view
-from streams.warehouse.layout import TABLES
+from streams.warehouse import fact_views, generation_view
+from streams.warehouse.layout import FACT_TABLES, TABLES
 
 RULES_TABLE = """
 CREATE TABLE rules (
@@ -32,6 +32,9 @@ COMMENT ON COLUMN erasure.key_hash IS 'SHA-256 of the user key, which itself is 
 COMMENT ON COLUMN erasure.before_us IS 'only events before it, microseconds UTC; null: all';
 COMMENT ON COLUMN erasure.requested_at_us IS 'when it was asked, microseconds UTC';
 COMMENT ON COLUMN erasure.is_scrubbed IS 'whether this file was written anew since';
+CREATE TABLE archive_gone (file VARCHAR);
+COMMENT ON TABLE archive_gone IS 'archived parts that were written anew without somebody';
+COMMENT ON COLUMN archive_gone.file IS 'the old part; it goes when no published file names it';
 """
 
 MATURE = """
@@ -99,7 +102,12 @@ FROM unit_day_sum
 GROUP BY ALL
 HAVING {_some("unit_day_sum")};
 """
-PIPELINE_HEALTH = """
+TOPIC_OF = (
+    "CASE table_name "
+    + " ".join(f"WHEN '{name}' THEN '{topic}'" for topic, name in FACT_TABLES.items())
+    + " END"
+)
+PIPELINE_HEALTH = f"""
 CREATE VIEW pipeline_health AS
 SELECT t.topic, t.shard, t.next_offset, t.read_n, t.accepted_n, t.duplicate_n, t.dead_lettered_n,
     t.read_n = t.accepted_n + t.duplicate_n + t.dead_lettered_n AS is_balanced,
@@ -108,6 +116,8 @@ SELECT t.topic, t.shard, t.next_offset, t.read_n, t.accepted_n, t.duplicate_n, t
     w.event_time_us_max - r.out_of_orderness_us AS watermark_us,
     make_timestamp(w.event_time_us_max - r.out_of_orderness_us) AS watermark_at,
     coalesce(o.orphans_n, 0) AS orphans_n,
+    coalesce(a.archived_n, 0) AS archived_n,
+    coalesce(a.archived_bytes_n, 0) AS archived_bytes_n,
     t.shard IN (SELECT shard FROM idle_shard) AS is_idle
 FROM topic_shard t CROSS JOIN rules r
 LEFT JOIN shard_watermark w USING (shard)
@@ -115,11 +125,17 @@ LEFT JOIN (
     SELECT shard, count(DISTINCT generation_id) AS orphans_n FROM orphan GROUP BY shard
 ) o USING (shard)
 LEFT JOIN (
+    SELECT {TOPIC_OF} AS topic, shard, sum(part_rows_n)::BIGINT AS archived_n,
+        sum(bytes_n)::BIGINT AS archived_bytes_n
+    FROM archive_part GROUP BY ALL
+) a ON a.topic = t.topic AND a.shard = t.shard
+LEFT JOIN (
     SELECT topic, shard, sum(refused_n - whole_n)::BIGINT AS flooded_n
     FROM dead_letter_count GROUP BY topic, shard
 ) d ON d.topic = t.topic AND d.shard = t.shard;
 """
 VIEW_COMMENTS = {
+    **fact_views.COMMENTS,
     "generation": "one row a generation: its first exposure and sums of all that happened to it",
     "idle_shard": "shards that get no records while others do: they do not hold the watermark",
     "watermark": "how far the slowest shard that is not idle has come in event time, less the "
@@ -141,11 +157,14 @@ COLUMN_COMMENTS = {
     "flooded_n": "refused messages whose bytes are in the topic alone, beyond the flood's bounds",
     "newest_record_at": "newest message handled, by the log's time, UTC",
     "is_idle": "nothing was written to this shard for so long that the watermark goes on without",
+    "archived_n": "accepted events that lie in Parquet parts; they count like the others",
+    "archived_bytes_n": "size of those parts, bytes",
     "orphans_n": "generations of this shard with plays or feedback that wait for an exposure",
 }
 WINDOW_IDS = ("size_s", "window_start", "window_end", "experiment_id", "variant_id", "surface")
 VIEW_COLUMNS: dict[str, tuple[str, ...]] = {
     "generation": tuple(generation_view.COLUMNS),
+    **{name: tuple(TABLES[name].columns) for name in FACT_TABLES.values()},
     "idle_shard": ("shard",),
     "watermark": ("watermark_us",),
     "window_aggregate": (
@@ -165,7 +184,8 @@ VIEW_COLUMNS: dict[str, tuple[str, ...]] = {
         *("dead_lettered_n", "is_balanced", "flooded_n", "late_n", "unknown_enum_n"),
         "erased_n",
         "newest_record_at",
-        *("watermark_us", "watermark_at", "orphans_n", "is_idle"),
+        *("watermark_us", "watermark_at", "orphans_n", "archived_n", "archived_bytes_n"),
+        "is_idle",
     ),
 }
 
@@ -173,11 +193,17 @@ VIEW_COLUMNS: dict[str, tuple[str, ...]] = {
 def ddl() -> str:
     """The rules table, the views and their comments."""
     views = [IDLE, WATERMARK, WINDOW_AGGREGATE, WINDOW_JUDGE_SCORE, UNIT_DAY, PIPELINE_HEALTH]
+    views += [fact_views.ddl(name) for name in FACT_TABLES.values()]
     views.append(generation_view.ddl())
-    comments = [f"COMMENT ON VIEW {name} IS '{_q(text)}';" for name, text in VIEW_COMMENTS.items()]
+    comments = [
+        f"COMMENT ON VIEW {name} IS '{_q(text)}';"
+        for name, text in VIEW_COMMENTS.items()
+        if name not in fact_views.COMMENTS
+    ]
     comments += [
         f"COMMENT ON COLUMN {view}.\"{column}\" IS '{_q(meaning(view, column))}';"
         for view, names in VIEW_COLUMNS.items()
+        if view not in fact_views.COMMENTS
         for column in names
     ]
     return "\n".join([RULES_TABLE, *views, *comments])
@@ -185,6 +211,8 @@ def ddl() -> str:
 
 def meaning(view: str, column: str) -> str:
     """What a view's column holds."""
+    if view in FACT_TABLES.values():
+        return TABLES[view].meaning(column)
     if view == "generation":
         return generation_view.COLUMNS[column]
     return COLUMN_COMMENTS.get(column) or TABLES["window_sum"].meaning(column)

@@ -14,8 +14,8 @@ from support.oracle import EXPECTED, differences, rows_of
 from support.shard_logs import RULES, as_log, cut, interleaved, logs
 
 from streams.flush import commit
-from streams.warehouse import compact
-from streams.warehouse.connect import transaction
+from streams.warehouse import archive, archiving, compact
+from streams.warehouse.connect import ARCHIVE_VARIABLE, transaction
 from streams.warehouse.content import content_of
 from streams.warehouse.migrate import migrate
 from streams.warehouse.restore import drop_shards
@@ -32,8 +32,9 @@ pytestmark = [pytest.mark.property, pytest.mark.timeout(1_500)]
 
 
 @pytest.fixture(scope="module")
-def con():
+def con(tmp_path_factory):
     con = duckdb.connect(":memory:", config={"threads": 1})  # no file: examples need no fsync
+    con.execute(f"SET VARIABLE {ARCHIVE_VARIABLE} = '{tmp_path_factory.mktemp('archive')}'")
     migrate(con, "law")
     con.execute(
         "INSERT INTO rules (window_sizes_s, out_of_orderness_us, horizon_us) "
@@ -44,35 +45,48 @@ def con():
 
 
 def content(
-    con: DuckDBPyConnection, chunks: list[list[Entry]], folds: Sequence[bool] = ()
+    con: DuckDBPyConnection,
+    chunks: list[list[Entry]],
+    folds: Sequence[bool] = (),
+    moves_n: Sequence[int] = (),
 ) -> Content:
     """The content hash after the chunks, each one flush; checks the balance.
 
     folds: after which chunks the appended differences are folded.
+    moves_n: how many pieces are archived after each chunk, if so many are due.
     """
     with transaction(con):
         drop_shards(con, (0, 1))
-    for chunk, is_folded in itertools.zip_longest(chunks, folds[: len(chunks)], fillvalue=False):
+        archive.show(con)
+    steps = itertools.zip_longest(chunks, folds[: len(chunks)], moves_n[: len(chunks)])
+    for chunk, is_folded, pieces_n in steps:
         commit(con, arrived(chunk), RULES)
         for table, shard in itertools.product(compact.FOLDED_TABLES, (0, 1) if is_folded else ()):
             compact.fold(con, table, shard)
+        for _ in range(pieces_n or 0):
+            piece = archiving.due(con, after_us=AFTER_US, rows_min=1)
+            if piece is not None:
+                archiving.move(con, piece)
     assert con.sql("FROM pipeline_health WHERE NOT is_balanced").fetchall() == []
     return content_of(con)
 
 
 def derived(con: DuckDBPyConnection) -> dict[str, list[Any]]:
-    """All derived rows, as their readers see them."""
+    """All derived rows, as their readers see them, held against all facts wherever they lie."""
+    assert differences(con) == {}
     return {
         table: con.sql(f"FROM {rows_of(table)} ORDER BY ALL").fetchall()
         for table in (*EXPECTED, "topic_shard", "shard_watermark")
     }
 
 
+AFTER_US = 1
+"""Whatever lies before the day of the watermark may be archived: sooner than any setting allows."""
 SCENARIOS = {
     "drawn": logs,
     "repeats": st.lists(st.integers(0, 100), max_size=4),
     "order": st.lists(st.integers(0, 100), max_size=30),
-    "cuts": st.lists(st.tuples(st.integers(0, 8), st.booleans()), max_size=6),
+    "cuts": st.lists(st.tuples(st.integers(0, 8), st.booleans(), st.integers(0, 9)), max_size=6),
 }
 FAST_EXAMPLES_N = min(100, settings.default.max_examples)
 ALL_EXAMPLES_N = max(500, settings.default.max_examples)
@@ -83,8 +97,8 @@ def hold_the_law(con, drawn, repeats, order, cuts, *, shown=lambda _: None) -> N
     log = as_log(drawn, repeats=repeats)
     whole, whole_shown = content(con, [log]), shown(con)
     assert differences(con) == {}
-    sizes, folds = [size for size, _ in cuts], [is_folded for _, is_folded in cuts]
-    pieces = content(con, cut(interleaved(log, order), sizes), folds)
+    sizes, folds, moves_n = ([one[n] for one in cuts] for n in range(3))
+    pieces = content(con, cut(interleaved(log, order), sizes), folds, moves_n)
     assert shown(con) == whole_shown
     assert pieces.differences(whole) == ()
     assert pieces == whole
@@ -92,7 +106,9 @@ def hold_the_law(con, drawn, repeats, order, cuts, *, shown=lambda _: None) -> N
 
 @settings(max_examples=FAST_EXAMPLES_N)
 @given(**SCENARIOS)
-def test_rows_equal_the_oracle_and_depend_on_no_order_cut_or_fold(con, drawn, repeats, order, cuts):
+def test_rows_equal_the_oracle_and_depend_on_no_order_cut_fold_or_archive(
+    con, drawn, repeats, order, cuts
+):
     hold_the_law(con, drawn, repeats, order, cuts, shown=derived)
 
 

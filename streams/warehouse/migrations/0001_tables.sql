@@ -1,5 +1,5 @@
 -- The first tables. Rendered from streams/warehouse/layout.py; a test holds the two together.
-CREATE TABLE exposure (
+CREATE TABLE exposure_recent (
     "shard" INTEGER,
     "offset" BIGINT,
     "record_time_us" BIGINT,
@@ -35,43 +35,43 @@ CREATE TABLE exposure (
     "content_origin" VARCHAR,
     "content_origin_raw" VARCHAR
 );
-COMMENT ON TABLE exposure IS 'accepted events of topic exposures, each once';
-COMMENT ON COLUMN exposure."shard" IS 'partition of the input topics this row comes from';
-COMMENT ON COLUMN exposure."offset" IS 'offset of the message in its topic and partition';
-COMMENT ON COLUMN exposure."record_time_us" IS 'when the log took the message, microseconds UTC';
-COMMENT ON COLUMN exposure."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
-COMMENT ON COLUMN exposure."source" IS 'URI reference of the producer';
-COMMENT ON COLUMN exposure."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
-COMMENT ON COLUMN exposure."event_time_us" IS 'When it happened, UTC';
-COMMENT ON COLUMN exposure."recorded_time_us" IS 'When the producer wrote it down, UTC';
-COMMENT ON COLUMN exposure."environment" IS 'Where the producer runs';
-COMMENT ON COLUMN exposure."environment_raw" IS 'environment as sent, where this version does not know the value';
-COMMENT ON COLUMN exposure."exposure_id" IS 'This exposure; listens and feedback refer to it';
-COMMENT ON COLUMN exposure."generation_id" IS 'The AI output that was met; the Kafka key';
-COMMENT ON COLUMN exposure."user_key" IS 'HMAC-SHA256 of the user id, 64 hex digits';
-COMMENT ON COLUMN exposure."unit_type" IS 'What was randomised';
-COMMENT ON COLUMN exposure."unit_type_raw" IS 'unit_type as sent, where this version does not know the value';
-COMMENT ON COLUMN exposure."unit_id" IS 'Which one; equals user_key where unit_type is user';
-COMMENT ON COLUMN exposure."experiment_id" IS 'Experiment; null: none';
-COMMENT ON COLUMN exposure."variant_id" IS 'Variant of the experiment';
-COMMENT ON COLUMN exposure."is_holdout" IS 'In the experiment''s holdout';
-COMMENT ON COLUMN exposure."assignment_time_us" IS 'When the unit was assigned, UTC';
-COMMENT ON COLUMN exposure."propensity" IS 'Probability with which this variant was assigned, (0, 1]';
-COMMENT ON COLUMN exposure."surface" IS 'Where in the product';
-COMMENT ON COLUMN exposure."surface_raw" IS 'surface as sent, where this version does not know the value';
-COMMENT ON COLUMN exposure."position" IS 'Place in the list or queue, from 0';
-COMMENT ON COLUMN exposure."model_id" IS 'Model that generated it';
-COMMENT ON COLUMN exposure."model_version" IS 'Version of that model';
-COMMENT ON COLUMN exposure."prompt_template_version" IS 'Version of the prompt template';
-COMMENT ON COLUMN exposure."gen_latency_ms" IS 'How long the generation took, milliseconds';
-COMMENT ON COLUMN exposure."artist_ids" IS 'Artists whose work it draws on';
-COMMENT ON COLUMN exposure."artist_consent" IS 'Their consent; opted_out is refused unless content_origin is human';
-COMMENT ON COLUMN exposure."artist_consent_raw" IS 'artist_consent as sent, where this version does not know the value';
-COMMENT ON COLUMN exposure."taxonomy" IS 'Labels such as genre, mood, intent, language; string to string';
-COMMENT ON COLUMN exposure."content_origin" IS 'Who made the content';
-COMMENT ON COLUMN exposure."content_origin_raw" IS 'content_origin as sent, where this version does not know the value';
+COMMENT ON TABLE exposure_recent IS 'those rows of exposure that are not archived';
+COMMENT ON COLUMN exposure_recent."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN exposure_recent."offset" IS 'offset of the message in its topic and partition';
+COMMENT ON COLUMN exposure_recent."record_time_us" IS 'when the log took the message, microseconds UTC';
+COMMENT ON COLUMN exposure_recent."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
+COMMENT ON COLUMN exposure_recent."source" IS 'URI reference of the producer';
+COMMENT ON COLUMN exposure_recent."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
+COMMENT ON COLUMN exposure_recent."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN exposure_recent."recorded_time_us" IS 'When the producer wrote it down, UTC';
+COMMENT ON COLUMN exposure_recent."environment" IS 'Where the producer runs';
+COMMENT ON COLUMN exposure_recent."environment_raw" IS 'environment as sent, where this version does not know the value';
+COMMENT ON COLUMN exposure_recent."exposure_id" IS 'This exposure; listens and feedback refer to it';
+COMMENT ON COLUMN exposure_recent."generation_id" IS 'The AI output that was met; the Kafka key';
+COMMENT ON COLUMN exposure_recent."user_key" IS 'HMAC-SHA256 of the user id, 64 hex digits';
+COMMENT ON COLUMN exposure_recent."unit_type" IS 'What was randomised';
+COMMENT ON COLUMN exposure_recent."unit_type_raw" IS 'unit_type as sent, where this version does not know the value';
+COMMENT ON COLUMN exposure_recent."unit_id" IS 'Which one; equals user_key where unit_type is user';
+COMMENT ON COLUMN exposure_recent."experiment_id" IS 'Experiment; null: none';
+COMMENT ON COLUMN exposure_recent."variant_id" IS 'Variant of the experiment';
+COMMENT ON COLUMN exposure_recent."is_holdout" IS 'In the experiment''s holdout';
+COMMENT ON COLUMN exposure_recent."assignment_time_us" IS 'When the unit was assigned, UTC';
+COMMENT ON COLUMN exposure_recent."propensity" IS 'Probability with which this variant was assigned, (0, 1]';
+COMMENT ON COLUMN exposure_recent."surface" IS 'Where in the product';
+COMMENT ON COLUMN exposure_recent."surface_raw" IS 'surface as sent, where this version does not know the value';
+COMMENT ON COLUMN exposure_recent."position" IS 'Place in the list or queue, from 0';
+COMMENT ON COLUMN exposure_recent."model_id" IS 'Model that generated it';
+COMMENT ON COLUMN exposure_recent."model_version" IS 'Version of that model';
+COMMENT ON COLUMN exposure_recent."prompt_template_version" IS 'Version of the prompt template';
+COMMENT ON COLUMN exposure_recent."gen_latency_ms" IS 'How long the generation took, milliseconds';
+COMMENT ON COLUMN exposure_recent."artist_ids" IS 'Artists whose work it draws on';
+COMMENT ON COLUMN exposure_recent."artist_consent" IS 'Their consent; opted_out is refused unless content_origin is human';
+COMMENT ON COLUMN exposure_recent."artist_consent_raw" IS 'artist_consent as sent, where this version does not know the value';
+COMMENT ON COLUMN exposure_recent."taxonomy" IS 'Labels such as genre, mood, intent, language; string to string';
+COMMENT ON COLUMN exposure_recent."content_origin" IS 'Who made the content';
+COMMENT ON COLUMN exposure_recent."content_origin_raw" IS 'content_origin as sent, where this version does not know the value';
 
-CREATE TABLE listen (
+CREATE TABLE listen_recent (
     "shard" INTEGER,
     "offset" BIGINT,
     "record_time_us" BIGINT,
@@ -111,47 +111,47 @@ CREATE TABLE listen (
     "platform" VARCHAR,
     "country" VARCHAR
 );
-COMMENT ON TABLE listen IS 'accepted events of topic listens, each once';
-COMMENT ON COLUMN listen."shard" IS 'partition of the input topics this row comes from';
-COMMENT ON COLUMN listen."offset" IS 'offset of the message in its topic and partition';
-COMMENT ON COLUMN listen."record_time_us" IS 'when the log took the message, microseconds UTC';
-COMMENT ON COLUMN listen."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
-COMMENT ON COLUMN listen."source" IS 'URI reference of the producer';
-COMMENT ON COLUMN listen."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
-COMMENT ON COLUMN listen."event_time_us" IS 'When it happened, UTC';
-COMMENT ON COLUMN listen."recorded_time_us" IS 'When the producer wrote it down, UTC';
-COMMENT ON COLUMN listen."environment" IS 'Where the producer runs';
-COMMENT ON COLUMN listen."environment_raw" IS 'environment as sent, where this version does not know the value';
-COMMENT ON COLUMN listen."playback_id" IS 'This play; feedback refers to it';
-COMMENT ON COLUMN listen."generation_id" IS 'AI output that was played, the Kafka key; null: chosen by the listener';
-COMMENT ON COLUMN listen."exposure_id" IS 'Exposure that led to the play';
-COMMENT ON COLUMN listen."user_key" IS 'HMAC-SHA256 of the user id, 64 hex digits';
-COMMENT ON COLUMN listen."track_uri" IS 'What was played';
-COMMENT ON COLUMN listen."artist_ids" IS 'Artists of the track';
-COMMENT ON COLUMN listen."started_at_us" IS 'When the play began, UTC; not after event_time';
-COMMENT ON COLUMN listen."ms_played" IS 'Time listened, milliseconds; repeats count again';
-COMMENT ON COLUMN listen."ms_content_unique" IS 'Content heard, milliseconds; each second counts once';
-COMMENT ON COLUMN listen."track_duration_ms" IS 'Length, milliseconds';
-COMMENT ON COLUMN listen."reason_start" IS 'Why the play began';
-COMMENT ON COLUMN listen."reason_start_raw" IS 'reason_start as sent, where this version does not know the value';
-COMMENT ON COLUMN listen."reason_end" IS 'Why the play ended';
-COMMENT ON COLUMN listen."reason_end_raw" IS 'reason_end as sent, where this version does not know the value';
-COMMENT ON COLUMN listen."skipped" IS 'The client''s own flag; often missing';
-COMMENT ON COLUMN listen."shuffle" IS 'Shuffle was on';
-COMMENT ON COLUMN listen."offline" IS 'Played without a connection';
-COMMENT ON COLUMN listen."offline_timestamp_us" IS 'When the client went offline, UTC';
-COMMENT ON COLUMN listen."incognito" IS 'Private mode: counted, but in no per-user metric';
-COMMENT ON COLUMN listen."is_organic" IS 'The listener''s own choice';
-COMMENT ON COLUMN listen."n_seek_fwd" IS 'Seeks forward';
-COMMENT ON COLUMN listen."n_seek_back" IS 'Seeks back';
-COMMENT ON COLUMN listen."context_type" IS 'What it was played from';
-COMMENT ON COLUMN listen."context_type_raw" IS 'context_type as sent, where this version does not know the value';
-COMMENT ON COLUMN listen."playback_rate" IS 'Speed; 1 is normal';
-COMMENT ON COLUMN listen."muted_ms" IS 'Played while muted, milliseconds';
-COMMENT ON COLUMN listen."platform" IS 'Client platform';
-COMMENT ON COLUMN listen."country" IS 'ISO 3166-1 alpha-2, upper case';
+COMMENT ON TABLE listen_recent IS 'those rows of listen that are not archived';
+COMMENT ON COLUMN listen_recent."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN listen_recent."offset" IS 'offset of the message in its topic and partition';
+COMMENT ON COLUMN listen_recent."record_time_us" IS 'when the log took the message, microseconds UTC';
+COMMENT ON COLUMN listen_recent."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
+COMMENT ON COLUMN listen_recent."source" IS 'URI reference of the producer';
+COMMENT ON COLUMN listen_recent."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
+COMMENT ON COLUMN listen_recent."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN listen_recent."recorded_time_us" IS 'When the producer wrote it down, UTC';
+COMMENT ON COLUMN listen_recent."environment" IS 'Where the producer runs';
+COMMENT ON COLUMN listen_recent."environment_raw" IS 'environment as sent, where this version does not know the value';
+COMMENT ON COLUMN listen_recent."playback_id" IS 'This play; feedback refers to it';
+COMMENT ON COLUMN listen_recent."generation_id" IS 'AI output that was played, the Kafka key; null: chosen by the listener';
+COMMENT ON COLUMN listen_recent."exposure_id" IS 'Exposure that led to the play';
+COMMENT ON COLUMN listen_recent."user_key" IS 'HMAC-SHA256 of the user id, 64 hex digits';
+COMMENT ON COLUMN listen_recent."track_uri" IS 'What was played';
+COMMENT ON COLUMN listen_recent."artist_ids" IS 'Artists of the track';
+COMMENT ON COLUMN listen_recent."started_at_us" IS 'When the play began, UTC; not after event_time';
+COMMENT ON COLUMN listen_recent."ms_played" IS 'Time listened, milliseconds; repeats count again';
+COMMENT ON COLUMN listen_recent."ms_content_unique" IS 'Content heard, milliseconds; each second counts once';
+COMMENT ON COLUMN listen_recent."track_duration_ms" IS 'Length, milliseconds';
+COMMENT ON COLUMN listen_recent."reason_start" IS 'Why the play began';
+COMMENT ON COLUMN listen_recent."reason_start_raw" IS 'reason_start as sent, where this version does not know the value';
+COMMENT ON COLUMN listen_recent."reason_end" IS 'Why the play ended';
+COMMENT ON COLUMN listen_recent."reason_end_raw" IS 'reason_end as sent, where this version does not know the value';
+COMMENT ON COLUMN listen_recent."skipped" IS 'The client''s own flag; often missing';
+COMMENT ON COLUMN listen_recent."shuffle" IS 'Shuffle was on';
+COMMENT ON COLUMN listen_recent."offline" IS 'Played without a connection';
+COMMENT ON COLUMN listen_recent."offline_timestamp_us" IS 'When the client went offline, UTC';
+COMMENT ON COLUMN listen_recent."incognito" IS 'Private mode: counted, but in no per-user metric';
+COMMENT ON COLUMN listen_recent."is_organic" IS 'The listener''s own choice';
+COMMENT ON COLUMN listen_recent."n_seek_fwd" IS 'Seeks forward';
+COMMENT ON COLUMN listen_recent."n_seek_back" IS 'Seeks back';
+COMMENT ON COLUMN listen_recent."context_type" IS 'What it was played from';
+COMMENT ON COLUMN listen_recent."context_type_raw" IS 'context_type as sent, where this version does not know the value';
+COMMENT ON COLUMN listen_recent."playback_rate" IS 'Speed; 1 is normal';
+COMMENT ON COLUMN listen_recent."muted_ms" IS 'Played while muted, milliseconds';
+COMMENT ON COLUMN listen_recent."platform" IS 'Client platform';
+COMMENT ON COLUMN listen_recent."country" IS 'ISO 3166-1 alpha-2, upper case';
 
-CREATE TABLE feedback (
+CREATE TABLE feedback_recent (
     "shard" INTEGER,
     "offset" BIGINT,
     "record_time_us" BIGINT,
@@ -176,32 +176,32 @@ CREATE TABLE feedback (
     "is_explicit" BOOLEAN,
     "position_ms" BIGINT
 );
-COMMENT ON TABLE feedback IS 'accepted events of topic feedback, each once';
-COMMENT ON COLUMN feedback."shard" IS 'partition of the input topics this row comes from';
-COMMENT ON COLUMN feedback."offset" IS 'offset of the message in its topic and partition';
-COMMENT ON COLUMN feedback."record_time_us" IS 'when the log took the message, microseconds UTC';
-COMMENT ON COLUMN feedback."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
-COMMENT ON COLUMN feedback."source" IS 'URI reference of the producer';
-COMMENT ON COLUMN feedback."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
-COMMENT ON COLUMN feedback."event_time_us" IS 'When it happened, UTC';
-COMMENT ON COLUMN feedback."recorded_time_us" IS 'When the producer wrote it down, UTC';
-COMMENT ON COLUMN feedback."environment" IS 'Where the producer runs';
-COMMENT ON COLUMN feedback."environment_raw" IS 'environment as sent, where this version does not know the value';
-COMMENT ON COLUMN feedback."feedback_id" IS 'This reaction';
-COMMENT ON COLUMN feedback."generation_id" IS 'The AI output it is about; the Kafka key';
-COMMENT ON COLUMN feedback."exposure_id" IS 'Exposure it follows';
-COMMENT ON COLUMN feedback."playback_id" IS 'Play it belongs to';
-COMMENT ON COLUMN feedback."user_key" IS 'HMAC-SHA256 of the user id, 64 hex digits';
-COMMENT ON COLUMN feedback."action" IS 'What the listener did';
-COMMENT ON COLUMN feedback."action_raw" IS 'action as sent, where this version does not know the value';
-COMMENT ON COLUMN feedback."polarity" IS '-1, 0 or 1; 0 takes back';
-COMMENT ON COLUMN feedback."value" IS 'Rating or survey value';
-COMMENT ON COLUMN feedback."value_text" IS 'Comment of at most 500 characters, freed of personal data';
-COMMENT ON COLUMN feedback."reason_code" IS 'Reason, from the producer''s taxonomy';
-COMMENT ON COLUMN feedback."is_explicit" IS 'Said so, rather than inferred';
-COMMENT ON COLUMN feedback."position_ms" IS 'Where in the track, milliseconds';
+COMMENT ON TABLE feedback_recent IS 'those rows of feedback that are not archived';
+COMMENT ON COLUMN feedback_recent."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN feedback_recent."offset" IS 'offset of the message in its topic and partition';
+COMMENT ON COLUMN feedback_recent."record_time_us" IS 'when the log took the message, microseconds UTC';
+COMMENT ON COLUMN feedback_recent."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
+COMMENT ON COLUMN feedback_recent."source" IS 'URI reference of the producer';
+COMMENT ON COLUMN feedback_recent."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
+COMMENT ON COLUMN feedback_recent."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN feedback_recent."recorded_time_us" IS 'When the producer wrote it down, UTC';
+COMMENT ON COLUMN feedback_recent."environment" IS 'Where the producer runs';
+COMMENT ON COLUMN feedback_recent."environment_raw" IS 'environment as sent, where this version does not know the value';
+COMMENT ON COLUMN feedback_recent."feedback_id" IS 'This reaction';
+COMMENT ON COLUMN feedback_recent."generation_id" IS 'The AI output it is about; the Kafka key';
+COMMENT ON COLUMN feedback_recent."exposure_id" IS 'Exposure it follows';
+COMMENT ON COLUMN feedback_recent."playback_id" IS 'Play it belongs to';
+COMMENT ON COLUMN feedback_recent."user_key" IS 'HMAC-SHA256 of the user id, 64 hex digits';
+COMMENT ON COLUMN feedback_recent."action" IS 'What the listener did';
+COMMENT ON COLUMN feedback_recent."action_raw" IS 'action as sent, where this version does not know the value';
+COMMENT ON COLUMN feedback_recent."polarity" IS '-1, 0 or 1; 0 takes back';
+COMMENT ON COLUMN feedback_recent."value" IS 'Rating or survey value';
+COMMENT ON COLUMN feedback_recent."value_text" IS 'Comment of at most 500 characters, freed of personal data';
+COMMENT ON COLUMN feedback_recent."reason_code" IS 'Reason, from the producer''s taxonomy';
+COMMENT ON COLUMN feedback_recent."is_explicit" IS 'Said so, rather than inferred';
+COMMENT ON COLUMN feedback_recent."position_ms" IS 'Where in the track, milliseconds';
 
-CREATE TABLE judge_score (
+CREATE TABLE judge_score_recent (
     "shard" INTEGER,
     "offset" BIGINT,
     "record_time_us" BIGINT,
@@ -248,54 +248,54 @@ CREATE TABLE judge_score (
     "cost_usd" DOUBLE,
     "execution_trace_id" VARCHAR
 );
-COMMENT ON TABLE judge_score IS 'accepted events of topic judge-scores, each once';
-COMMENT ON COLUMN judge_score."shard" IS 'partition of the input topics this row comes from';
-COMMENT ON COLUMN judge_score."offset" IS 'offset of the message in its topic and partition';
-COMMENT ON COLUMN judge_score."record_time_us" IS 'when the log took the message, microseconds UTC';
-COMMENT ON COLUMN judge_score."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
-COMMENT ON COLUMN judge_score."source" IS 'URI reference of the producer';
-COMMENT ON COLUMN judge_score."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
-COMMENT ON COLUMN judge_score."event_time_us" IS 'When it happened, UTC';
-COMMENT ON COLUMN judge_score."recorded_time_us" IS 'When the producer wrote it down, UTC';
-COMMENT ON COLUMN judge_score."environment" IS 'Where the producer runs';
-COMMENT ON COLUMN judge_score."environment_raw" IS 'environment as sent, where this version does not know the value';
-COMMENT ON COLUMN judge_score."score_id" IS 'Best `identity.score_id`, so that sending twice is once';
-COMMENT ON COLUMN judge_score."generation_id" IS 'What was graded (gen_ai.response.id); the Kafka key';
-COMMENT ON COLUMN judge_score."scope" IS 'What the grade is about';
-COMMENT ON COLUMN judge_score."scope_raw" IS 'scope as sent, where this version does not know the value';
-COMMENT ON COLUMN judge_score."dimension" IS 'Quality that was graded (gen_ai.evaluation.name)';
-COMMENT ON COLUMN judge_score."score_value" IS 'Grade, within [score_min, score_max]';
-COMMENT ON COLUMN judge_score."score_min" IS 'Lowest grade of the scale';
-COMMENT ON COLUMN judge_score."score_max" IS 'Highest grade of the scale';
-COMMENT ON COLUMN judge_score."higher_is_better" IS 'Direction of the scale';
-COMMENT ON COLUMN judge_score."score_label" IS 'Grade in words';
-COMMENT ON COLUMN judge_score."probability" IS 'Judge''s confidence, [0, 1]';
-COMMENT ON COLUMN judge_score."explanation" IS 'Judge''s reason';
-COMMENT ON COLUMN judge_score."annotator_kind" IS 'Who grades';
-COMMENT ON COLUMN judge_score."annotator_kind_raw" IS 'annotator_kind as sent, where this version does not know the value';
-COMMENT ON COLUMN judge_score."judge_id" IS 'The judge';
-COMMENT ON COLUMN judge_score."judge_provider" IS 'Who runs the model';
-COMMENT ON COLUMN judge_score."judge_model" IS 'Model asked for';
-COMMENT ON COLUMN judge_score."judge_model_resolved" IS 'Model that answered';
-COMMENT ON COLUMN judge_score."judge_prompt_version" IS 'Version or hash of the prompt';
-COMMENT ON COLUMN judge_score."rubric_id" IS 'Rubric';
-COMMENT ON COLUMN judge_score."rubric_version" IS 'Version of the rubric';
-COMMENT ON COLUMN judge_score."rubric_hash" IS 'Hash of the rubric''s text';
-COMMENT ON COLUMN judge_score."evaluator_epoch" IS '`identity.evaluator_epoch` of rubric_hash, judge_prompt_version, judge_provider and judge_model_resolved; derived from them where absent';
-COMMENT ON COLUMN judge_score."repeat_idx" IS 'Which repetition, from 0';
-COMMENT ON COLUMN judge_score."is_anchor" IS 'Of the frozen reference set';
-COMMENT ON COLUMN judge_score."sampling_prob" IS 'Probability with which this generation was judged, [1e-6, 1]';
-COMMENT ON COLUMN judge_score."sampling_reason" IS 'Why it was judged';
-COMMENT ON COLUMN judge_score."sampling_reason_raw" IS 'sampling_reason as sent, where this version does not know the value';
-COMMENT ON COLUMN judge_score."shadow" IS 'Of a judge on trial';
-COMMENT ON COLUMN judge_score."error_type" IS 'Why there is no score (error.type)';
-COMMENT ON COLUMN judge_score."latency_ms" IS 'How long the judge took, milliseconds';
-COMMENT ON COLUMN judge_score."input_tokens" IS 'Tokens read';
-COMMENT ON COLUMN judge_score."output_tokens" IS 'Tokens written';
-COMMENT ON COLUMN judge_score."cost_usd" IS 'Cost, US dollars';
-COMMENT ON COLUMN judge_score."execution_trace_id" IS 'Trace of the judge''s run';
+COMMENT ON TABLE judge_score_recent IS 'those rows of judge_score that are not archived';
+COMMENT ON COLUMN judge_score_recent."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN judge_score_recent."offset" IS 'offset of the message in its topic and partition';
+COMMENT ON COLUMN judge_score_recent."record_time_us" IS 'when the log took the message, microseconds UTC';
+COMMENT ON COLUMN judge_score_recent."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
+COMMENT ON COLUMN judge_score_recent."source" IS 'URI reference of the producer';
+COMMENT ON COLUMN judge_score_recent."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
+COMMENT ON COLUMN judge_score_recent."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN judge_score_recent."recorded_time_us" IS 'When the producer wrote it down, UTC';
+COMMENT ON COLUMN judge_score_recent."environment" IS 'Where the producer runs';
+COMMENT ON COLUMN judge_score_recent."environment_raw" IS 'environment as sent, where this version does not know the value';
+COMMENT ON COLUMN judge_score_recent."score_id" IS 'Best `identity.score_id`, so that sending twice is once';
+COMMENT ON COLUMN judge_score_recent."generation_id" IS 'What was graded (gen_ai.response.id); the Kafka key';
+COMMENT ON COLUMN judge_score_recent."scope" IS 'What the grade is about';
+COMMENT ON COLUMN judge_score_recent."scope_raw" IS 'scope as sent, where this version does not know the value';
+COMMENT ON COLUMN judge_score_recent."dimension" IS 'Quality that was graded (gen_ai.evaluation.name)';
+COMMENT ON COLUMN judge_score_recent."score_value" IS 'Grade, within [score_min, score_max]';
+COMMENT ON COLUMN judge_score_recent."score_min" IS 'Lowest grade of the scale';
+COMMENT ON COLUMN judge_score_recent."score_max" IS 'Highest grade of the scale';
+COMMENT ON COLUMN judge_score_recent."higher_is_better" IS 'Direction of the scale';
+COMMENT ON COLUMN judge_score_recent."score_label" IS 'Grade in words';
+COMMENT ON COLUMN judge_score_recent."probability" IS 'Judge''s confidence, [0, 1]';
+COMMENT ON COLUMN judge_score_recent."explanation" IS 'Judge''s reason';
+COMMENT ON COLUMN judge_score_recent."annotator_kind" IS 'Who grades';
+COMMENT ON COLUMN judge_score_recent."annotator_kind_raw" IS 'annotator_kind as sent, where this version does not know the value';
+COMMENT ON COLUMN judge_score_recent."judge_id" IS 'The judge';
+COMMENT ON COLUMN judge_score_recent."judge_provider" IS 'Who runs the model';
+COMMENT ON COLUMN judge_score_recent."judge_model" IS 'Model asked for';
+COMMENT ON COLUMN judge_score_recent."judge_model_resolved" IS 'Model that answered';
+COMMENT ON COLUMN judge_score_recent."judge_prompt_version" IS 'Version or hash of the prompt';
+COMMENT ON COLUMN judge_score_recent."rubric_id" IS 'Rubric';
+COMMENT ON COLUMN judge_score_recent."rubric_version" IS 'Version of the rubric';
+COMMENT ON COLUMN judge_score_recent."rubric_hash" IS 'Hash of the rubric''s text';
+COMMENT ON COLUMN judge_score_recent."evaluator_epoch" IS '`identity.evaluator_epoch` of rubric_hash, judge_prompt_version, judge_provider and judge_model_resolved; derived from them where absent';
+COMMENT ON COLUMN judge_score_recent."repeat_idx" IS 'Which repetition, from 0';
+COMMENT ON COLUMN judge_score_recent."is_anchor" IS 'Of the frozen reference set';
+COMMENT ON COLUMN judge_score_recent."sampling_prob" IS 'Probability with which this generation was judged, [1e-6, 1]';
+COMMENT ON COLUMN judge_score_recent."sampling_reason" IS 'Why it was judged';
+COMMENT ON COLUMN judge_score_recent."sampling_reason_raw" IS 'sampling_reason as sent, where this version does not know the value';
+COMMENT ON COLUMN judge_score_recent."shadow" IS 'Of a judge on trial';
+COMMENT ON COLUMN judge_score_recent."error_type" IS 'Why there is no score (error.type)';
+COMMENT ON COLUMN judge_score_recent."latency_ms" IS 'How long the judge took, milliseconds';
+COMMENT ON COLUMN judge_score_recent."input_tokens" IS 'Tokens read';
+COMMENT ON COLUMN judge_score_recent."output_tokens" IS 'Tokens written';
+COMMENT ON COLUMN judge_score_recent."cost_usd" IS 'Cost, US dollars';
+COMMENT ON COLUMN judge_score_recent."execution_trace_id" IS 'Trace of the judge''s run';
 
-CREATE TABLE human_label (
+CREATE TABLE human_label_recent (
     "shard" INTEGER,
     "offset" BIGINT,
     "record_time_us" BIGINT,
@@ -331,41 +331,41 @@ CREATE TABLE human_label (
     "is_anchor" BOOLEAN,
     "adjudicated" BOOLEAN
 );
-COMMENT ON TABLE human_label IS 'accepted events of topic human-labels, each once';
-COMMENT ON COLUMN human_label."shard" IS 'partition of the input topics this row comes from';
-COMMENT ON COLUMN human_label."offset" IS 'offset of the message in its topic and partition';
-COMMENT ON COLUMN human_label."record_time_us" IS 'when the log took the message, microseconds UTC';
-COMMENT ON COLUMN human_label."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
-COMMENT ON COLUMN human_label."source" IS 'URI reference of the producer';
-COMMENT ON COLUMN human_label."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
-COMMENT ON COLUMN human_label."event_time_us" IS 'When it happened, UTC';
-COMMENT ON COLUMN human_label."recorded_time_us" IS 'When the producer wrote it down, UTC';
-COMMENT ON COLUMN human_label."environment" IS 'Where the producer runs';
-COMMENT ON COLUMN human_label."environment_raw" IS 'environment as sent, where this version does not know the value';
-COMMENT ON COLUMN human_label."label_id" IS 'This label';
-COMMENT ON COLUMN human_label."generation_id" IS 'What was rated, A of a pair; the Kafka key';
-COMMENT ON COLUMN human_label."other_generation_id" IS 'B of a pair';
-COMMENT ON COLUMN human_label."preference" IS 'Which of the pair';
-COMMENT ON COLUMN human_label."preference_raw" IS 'preference as sent, where this version does not know the value';
-COMMENT ON COLUMN human_label."dimension" IS 'Quality that was rated';
-COMMENT ON COLUMN human_label."score_value" IS 'Rating, within [score_min, score_max]';
-COMMENT ON COLUMN human_label."score_label" IS 'Rating in words';
-COMMENT ON COLUMN human_label."score_min" IS 'Lowest rating of the scale';
-COMMENT ON COLUMN human_label."score_max" IS 'Highest rating of the scale';
-COMMENT ON COLUMN human_label."rater_key" IS 'HMAC-SHA256 of the rater''s id, 64 hex digits';
-COMMENT ON COLUMN human_label."rater_role" IS 'Who the rater is';
-COMMENT ON COLUMN human_label."rater_role_raw" IS 'rater_role as sent, where this version does not know the value';
-COMMENT ON COLUMN human_label."blinded" IS 'Did not know what made it';
-COMMENT ON COLUMN human_label."presented_order" IS 'Order of the pair';
-COMMENT ON COLUMN human_label."presented_order_raw" IS 'presented_order as sent, where this version does not know the value';
-COMMENT ON COLUMN human_label."ms_listened" IS 'Listened to it, milliseconds';
-COMMENT ON COLUMN human_label."ms_listened_other" IS 'Listened to B, milliseconds';
-COMMENT ON COLUMN human_label."rationale" IS 'Rater''s reason';
-COMMENT ON COLUMN human_label."queue_id" IS 'Annotation queue';
-COMMENT ON COLUMN human_label."guideline_version" IS 'Version of the guideline';
-COMMENT ON COLUMN human_label."corrects_score_id" IS 'Judge score that this corrects';
-COMMENT ON COLUMN human_label."is_anchor" IS 'Of the frozen reference set';
-COMMENT ON COLUMN human_label."adjudicated" IS 'Settled between raters';
+COMMENT ON TABLE human_label_recent IS 'those rows of human_label that are not archived';
+COMMENT ON COLUMN human_label_recent."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN human_label_recent."offset" IS 'offset of the message in its topic and partition';
+COMMENT ON COLUMN human_label_recent."record_time_us" IS 'when the log took the message, microseconds UTC';
+COMMENT ON COLUMN human_label_recent."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
+COMMENT ON COLUMN human_label_recent."source" IS 'URI reference of the producer';
+COMMENT ON COLUMN human_label_recent."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
+COMMENT ON COLUMN human_label_recent."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN human_label_recent."recorded_time_us" IS 'When the producer wrote it down, UTC';
+COMMENT ON COLUMN human_label_recent."environment" IS 'Where the producer runs';
+COMMENT ON COLUMN human_label_recent."environment_raw" IS 'environment as sent, where this version does not know the value';
+COMMENT ON COLUMN human_label_recent."label_id" IS 'This label';
+COMMENT ON COLUMN human_label_recent."generation_id" IS 'What was rated, A of a pair; the Kafka key';
+COMMENT ON COLUMN human_label_recent."other_generation_id" IS 'B of a pair';
+COMMENT ON COLUMN human_label_recent."preference" IS 'Which of the pair';
+COMMENT ON COLUMN human_label_recent."preference_raw" IS 'preference as sent, where this version does not know the value';
+COMMENT ON COLUMN human_label_recent."dimension" IS 'Quality that was rated';
+COMMENT ON COLUMN human_label_recent."score_value" IS 'Rating, within [score_min, score_max]';
+COMMENT ON COLUMN human_label_recent."score_label" IS 'Rating in words';
+COMMENT ON COLUMN human_label_recent."score_min" IS 'Lowest rating of the scale';
+COMMENT ON COLUMN human_label_recent."score_max" IS 'Highest rating of the scale';
+COMMENT ON COLUMN human_label_recent."rater_key" IS 'HMAC-SHA256 of the rater''s id, 64 hex digits';
+COMMENT ON COLUMN human_label_recent."rater_role" IS 'Who the rater is';
+COMMENT ON COLUMN human_label_recent."rater_role_raw" IS 'rater_role as sent, where this version does not know the value';
+COMMENT ON COLUMN human_label_recent."blinded" IS 'Did not know what made it';
+COMMENT ON COLUMN human_label_recent."presented_order" IS 'Order of the pair';
+COMMENT ON COLUMN human_label_recent."presented_order_raw" IS 'presented_order as sent, where this version does not know the value';
+COMMENT ON COLUMN human_label_recent."ms_listened" IS 'Listened to it, milliseconds';
+COMMENT ON COLUMN human_label_recent."ms_listened_other" IS 'Listened to B, milliseconds';
+COMMENT ON COLUMN human_label_recent."rationale" IS 'Rater''s reason';
+COMMENT ON COLUMN human_label_recent."queue_id" IS 'Annotation queue';
+COMMENT ON COLUMN human_label_recent."guideline_version" IS 'Version of the guideline';
+COMMENT ON COLUMN human_label_recent."corrects_score_id" IS 'Judge score that this corrects';
+COMMENT ON COLUMN human_label_recent."is_anchor" IS 'Of the frozen reference set';
+COMMENT ON COLUMN human_label_recent."adjudicated" IS 'Settled between raters';
 
 CREATE TABLE generation_score (
     "shard" INTEGER,
@@ -817,9 +817,31 @@ CREATE TABLE folded_slice (
     "folded_n" BIGINT
 );
 COMMENT ON TABLE folded_slice IS 'rows that the last folding left of a table of sums and a shard';
-COMMENT ON COLUMN folded_slice."table_name" IS 'the table of sums';
+COMMENT ON COLUMN folded_slice."table_name" IS 'the table it speaks of';
 COMMENT ON COLUMN folded_slice."shard" IS 'partition of the input topics this row comes from';
 COMMENT ON COLUMN folded_slice."folded_n" IS 'rows right after its last folding';
+
+CREATE TABLE archive_part (
+    "shard" INTEGER,
+    "table_name" VARCHAR,
+    "day" DATE,
+    "first_us" BIGINT,
+    "last_us" BIGINT,
+    "part_rows_n" BIGINT,
+    "bytes_n" BIGINT,
+    "file" VARCHAR,
+    "rows_number" VARCHAR
+);
+COMMENT ON TABLE archive_part IS 'Parquet files that hold the older facts of a shard';
+COMMENT ON COLUMN archive_part."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN archive_part."table_name" IS 'the table it speaks of';
+COMMENT ON COLUMN archive_part."day" IS 'UTC day of the events';
+COMMENT ON COLUMN archive_part."first_us" IS 'earliest of it, microseconds UTC';
+COMMENT ON COLUMN archive_part."last_us" IS 'latest of it, microseconds UTC';
+COMMENT ON COLUMN archive_part."part_rows_n" IS 'rows of the part';
+COMMENT ON COLUMN archive_part."bytes_n" IS 'size of the part, bytes';
+COMMENT ON COLUMN archive_part."file" IS 'the part''s place below the folder `archive`; its name is the SHA-256 of its bytes';
+COMMENT ON COLUMN archive_part."rows_number" IS 'sum of the numbers of its rows, as the content hash adds them up';
 
 CREATE TABLE topic_shard (
     "topic" VARCHAR,

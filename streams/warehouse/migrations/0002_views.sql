@@ -25,6 +25,9 @@ COMMENT ON COLUMN erasure.key_hash IS 'SHA-256 of the user key, which itself is 
 COMMENT ON COLUMN erasure.before_us IS 'only events before it, microseconds UTC; null: all';
 COMMENT ON COLUMN erasure.requested_at_us IS 'when it was asked, microseconds UTC';
 COMMENT ON COLUMN erasure.is_scrubbed IS 'whether this file was written anew since';
+CREATE TABLE archive_gone (file VARCHAR);
+COMMENT ON TABLE archive_gone IS 'archived parts that were written anew without somebody';
+COMMENT ON COLUMN archive_gone.file IS 'the old part; it goes when no published file names it';
 
 
 CREATE VIEW idle_shard AS
@@ -183,6 +186,8 @@ SELECT t.topic, t.shard, t.next_offset, t.read_n, t.accepted_n, t.duplicate_n, t
     w.event_time_us_max - r.out_of_orderness_us AS watermark_us,
     make_timestamp(w.event_time_us_max - r.out_of_orderness_us) AS watermark_at,
     coalesce(o.orphans_n, 0) AS orphans_n,
+    coalesce(a.archived_n, 0) AS archived_n,
+    coalesce(a.archived_bytes_n, 0) AS archived_bytes_n,
     t.shard IN (SELECT shard FROM idle_shard) AS is_idle
 FROM topic_shard t CROSS JOIN rules r
 LEFT JOIN shard_watermark w USING (shard)
@@ -190,10 +195,209 @@ LEFT JOIN (
     SELECT shard, count(DISTINCT generation_id) AS orphans_n FROM orphan GROUP BY shard
 ) o USING (shard)
 LEFT JOIN (
+    SELECT CASE table_name WHEN 'exposure' THEN 'exposures' WHEN 'listen' THEN 'listens' WHEN 'feedback' THEN 'feedback' WHEN 'judge_score' THEN 'judge-scores' WHEN 'human_label' THEN 'human-labels' END AS topic, shard, sum(part_rows_n)::BIGINT AS archived_n,
+        sum(bytes_n)::BIGINT AS archived_bytes_n
+    FROM archive_part GROUP BY ALL
+) a ON a.topic = t.topic AND a.shard = t.shard
+LEFT JOIN (
     SELECT topic, shard, sum(refused_n - whole_n)::BIGINT AS flooded_n
     FROM dead_letter_count GROUP BY topic, shard
 ) d ON d.topic = t.topic AND d.shard = t.shard;
 
+
+CREATE OR REPLACE VIEW exposure AS
+SELECT "shard", "offset", "record_time_us", "event_id", "source", "schema_version", "event_time_us", "recorded_time_us", "environment", "environment_raw", "exposure_id", "generation_id", "user_key", "unit_type", "unit_type_raw", "unit_id", "experiment_id", "variant_id", "is_holdout", "assignment_time_us", "propensity", "surface", "surface_raw", "position", "model_id", "model_version", "prompt_template_version", "gen_latency_ms", "artist_ids", "artist_consent", "artist_consent_raw", "taxonomy", "content_origin", "content_origin_raw" FROM exposure_recent;
+COMMENT ON VIEW exposure IS 'accepted events of topic exposures, each once; archived ones among them';
+COMMENT ON COLUMN exposure."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN exposure."offset" IS 'offset of the message in its topic and partition';
+COMMENT ON COLUMN exposure."record_time_us" IS 'when the log took the message, microseconds UTC';
+COMMENT ON COLUMN exposure."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
+COMMENT ON COLUMN exposure."source" IS 'URI reference of the producer';
+COMMENT ON COLUMN exposure."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
+COMMENT ON COLUMN exposure."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN exposure."recorded_time_us" IS 'When the producer wrote it down, UTC';
+COMMENT ON COLUMN exposure."environment" IS 'Where the producer runs';
+COMMENT ON COLUMN exposure."environment_raw" IS 'environment as sent, where this version does not know the value';
+COMMENT ON COLUMN exposure."exposure_id" IS 'This exposure; listens and feedback refer to it';
+COMMENT ON COLUMN exposure."generation_id" IS 'The AI output that was met; the Kafka key';
+COMMENT ON COLUMN exposure."user_key" IS 'HMAC-SHA256 of the user id, 64 hex digits';
+COMMENT ON COLUMN exposure."unit_type" IS 'What was randomised';
+COMMENT ON COLUMN exposure."unit_type_raw" IS 'unit_type as sent, where this version does not know the value';
+COMMENT ON COLUMN exposure."unit_id" IS 'Which one; equals user_key where unit_type is user';
+COMMENT ON COLUMN exposure."experiment_id" IS 'Experiment; null: none';
+COMMENT ON COLUMN exposure."variant_id" IS 'Variant of the experiment';
+COMMENT ON COLUMN exposure."is_holdout" IS 'In the experiment''s holdout';
+COMMENT ON COLUMN exposure."assignment_time_us" IS 'When the unit was assigned, UTC';
+COMMENT ON COLUMN exposure."propensity" IS 'Probability with which this variant was assigned, (0, 1]';
+COMMENT ON COLUMN exposure."surface" IS 'Where in the product';
+COMMENT ON COLUMN exposure."surface_raw" IS 'surface as sent, where this version does not know the value';
+COMMENT ON COLUMN exposure."position" IS 'Place in the list or queue, from 0';
+COMMENT ON COLUMN exposure."model_id" IS 'Model that generated it';
+COMMENT ON COLUMN exposure."model_version" IS 'Version of that model';
+COMMENT ON COLUMN exposure."prompt_template_version" IS 'Version of the prompt template';
+COMMENT ON COLUMN exposure."gen_latency_ms" IS 'How long the generation took, milliseconds';
+COMMENT ON COLUMN exposure."artist_ids" IS 'Artists whose work it draws on';
+COMMENT ON COLUMN exposure."artist_consent" IS 'Their consent; opted_out is refused unless content_origin is human';
+COMMENT ON COLUMN exposure."artist_consent_raw" IS 'artist_consent as sent, where this version does not know the value';
+COMMENT ON COLUMN exposure."taxonomy" IS 'Labels such as genre, mood, intent, language; string to string';
+COMMENT ON COLUMN exposure."content_origin" IS 'Who made the content';
+COMMENT ON COLUMN exposure."content_origin_raw" IS 'content_origin as sent, where this version does not know the value';
+
+CREATE OR REPLACE VIEW listen AS
+SELECT "shard", "offset", "record_time_us", "event_id", "source", "schema_version", "event_time_us", "recorded_time_us", "environment", "environment_raw", "playback_id", "generation_id", "exposure_id", "user_key", "track_uri", "artist_ids", "started_at_us", "ms_played", "ms_content_unique", "track_duration_ms", "reason_start", "reason_start_raw", "reason_end", "reason_end_raw", "skipped", "shuffle", "offline", "offline_timestamp_us", "incognito", "is_organic", "n_seek_fwd", "n_seek_back", "context_type", "context_type_raw", "playback_rate", "muted_ms", "platform", "country" FROM listen_recent;
+COMMENT ON VIEW listen IS 'accepted events of topic listens, each once; archived ones among them';
+COMMENT ON COLUMN listen."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN listen."offset" IS 'offset of the message in its topic and partition';
+COMMENT ON COLUMN listen."record_time_us" IS 'when the log took the message, microseconds UTC';
+COMMENT ON COLUMN listen."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
+COMMENT ON COLUMN listen."source" IS 'URI reference of the producer';
+COMMENT ON COLUMN listen."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
+COMMENT ON COLUMN listen."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN listen."recorded_time_us" IS 'When the producer wrote it down, UTC';
+COMMENT ON COLUMN listen."environment" IS 'Where the producer runs';
+COMMENT ON COLUMN listen."environment_raw" IS 'environment as sent, where this version does not know the value';
+COMMENT ON COLUMN listen."playback_id" IS 'This play; feedback refers to it';
+COMMENT ON COLUMN listen."generation_id" IS 'AI output that was played, the Kafka key; null: chosen by the listener';
+COMMENT ON COLUMN listen."exposure_id" IS 'Exposure that led to the play';
+COMMENT ON COLUMN listen."user_key" IS 'HMAC-SHA256 of the user id, 64 hex digits';
+COMMENT ON COLUMN listen."track_uri" IS 'What was played';
+COMMENT ON COLUMN listen."artist_ids" IS 'Artists of the track';
+COMMENT ON COLUMN listen."started_at_us" IS 'When the play began, UTC; not after event_time';
+COMMENT ON COLUMN listen."ms_played" IS 'Time listened, milliseconds; repeats count again';
+COMMENT ON COLUMN listen."ms_content_unique" IS 'Content heard, milliseconds; each second counts once';
+COMMENT ON COLUMN listen."track_duration_ms" IS 'Length, milliseconds';
+COMMENT ON COLUMN listen."reason_start" IS 'Why the play began';
+COMMENT ON COLUMN listen."reason_start_raw" IS 'reason_start as sent, where this version does not know the value';
+COMMENT ON COLUMN listen."reason_end" IS 'Why the play ended';
+COMMENT ON COLUMN listen."reason_end_raw" IS 'reason_end as sent, where this version does not know the value';
+COMMENT ON COLUMN listen."skipped" IS 'The client''s own flag; often missing';
+COMMENT ON COLUMN listen."shuffle" IS 'Shuffle was on';
+COMMENT ON COLUMN listen."offline" IS 'Played without a connection';
+COMMENT ON COLUMN listen."offline_timestamp_us" IS 'When the client went offline, UTC';
+COMMENT ON COLUMN listen."incognito" IS 'Private mode: counted, but in no per-user metric';
+COMMENT ON COLUMN listen."is_organic" IS 'The listener''s own choice';
+COMMENT ON COLUMN listen."n_seek_fwd" IS 'Seeks forward';
+COMMENT ON COLUMN listen."n_seek_back" IS 'Seeks back';
+COMMENT ON COLUMN listen."context_type" IS 'What it was played from';
+COMMENT ON COLUMN listen."context_type_raw" IS 'context_type as sent, where this version does not know the value';
+COMMENT ON COLUMN listen."playback_rate" IS 'Speed; 1 is normal';
+COMMENT ON COLUMN listen."muted_ms" IS 'Played while muted, milliseconds';
+COMMENT ON COLUMN listen."platform" IS 'Client platform';
+COMMENT ON COLUMN listen."country" IS 'ISO 3166-1 alpha-2, upper case';
+
+CREATE OR REPLACE VIEW feedback AS
+SELECT "shard", "offset", "record_time_us", "event_id", "source", "schema_version", "event_time_us", "recorded_time_us", "environment", "environment_raw", "feedback_id", "generation_id", "exposure_id", "playback_id", "user_key", "action", "action_raw", "polarity", "value", "value_text", "reason_code", "is_explicit", "position_ms" FROM feedback_recent;
+COMMENT ON VIEW feedback IS 'accepted events of topic feedback, each once; archived ones among them';
+COMMENT ON COLUMN feedback."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN feedback."offset" IS 'offset of the message in its topic and partition';
+COMMENT ON COLUMN feedback."record_time_us" IS 'when the log took the message, microseconds UTC';
+COMMENT ON COLUMN feedback."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
+COMMENT ON COLUMN feedback."source" IS 'URI reference of the producer';
+COMMENT ON COLUMN feedback."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
+COMMENT ON COLUMN feedback."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN feedback."recorded_time_us" IS 'When the producer wrote it down, UTC';
+COMMENT ON COLUMN feedback."environment" IS 'Where the producer runs';
+COMMENT ON COLUMN feedback."environment_raw" IS 'environment as sent, where this version does not know the value';
+COMMENT ON COLUMN feedback."feedback_id" IS 'This reaction';
+COMMENT ON COLUMN feedback."generation_id" IS 'The AI output it is about; the Kafka key';
+COMMENT ON COLUMN feedback."exposure_id" IS 'Exposure it follows';
+COMMENT ON COLUMN feedback."playback_id" IS 'Play it belongs to';
+COMMENT ON COLUMN feedback."user_key" IS 'HMAC-SHA256 of the user id, 64 hex digits';
+COMMENT ON COLUMN feedback."action" IS 'What the listener did';
+COMMENT ON COLUMN feedback."action_raw" IS 'action as sent, where this version does not know the value';
+COMMENT ON COLUMN feedback."polarity" IS '-1, 0 or 1; 0 takes back';
+COMMENT ON COLUMN feedback."value" IS 'Rating or survey value';
+COMMENT ON COLUMN feedback."value_text" IS 'Comment of at most 500 characters, freed of personal data';
+COMMENT ON COLUMN feedback."reason_code" IS 'Reason, from the producer''s taxonomy';
+COMMENT ON COLUMN feedback."is_explicit" IS 'Said so, rather than inferred';
+COMMENT ON COLUMN feedback."position_ms" IS 'Where in the track, milliseconds';
+
+CREATE OR REPLACE VIEW judge_score AS
+SELECT "shard", "offset", "record_time_us", "event_id", "source", "schema_version", "event_time_us", "recorded_time_us", "environment", "environment_raw", "score_id", "generation_id", "scope", "scope_raw", "dimension", "score_value", "score_min", "score_max", "higher_is_better", "score_label", "probability", "explanation", "annotator_kind", "annotator_kind_raw", "judge_id", "judge_provider", "judge_model", "judge_model_resolved", "judge_prompt_version", "rubric_id", "rubric_version", "rubric_hash", "evaluator_epoch", "repeat_idx", "is_anchor", "sampling_prob", "sampling_reason", "sampling_reason_raw", "shadow", "error_type", "latency_ms", "input_tokens", "output_tokens", "cost_usd", "execution_trace_id" FROM judge_score_recent;
+COMMENT ON VIEW judge_score IS 'accepted events of topic judge-scores, each once; archived ones among them';
+COMMENT ON COLUMN judge_score."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN judge_score."offset" IS 'offset of the message in its topic and partition';
+COMMENT ON COLUMN judge_score."record_time_us" IS 'when the log took the message, microseconds UTC';
+COMMENT ON COLUMN judge_score."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
+COMMENT ON COLUMN judge_score."source" IS 'URI reference of the producer';
+COMMENT ON COLUMN judge_score."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
+COMMENT ON COLUMN judge_score."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN judge_score."recorded_time_us" IS 'When the producer wrote it down, UTC';
+COMMENT ON COLUMN judge_score."environment" IS 'Where the producer runs';
+COMMENT ON COLUMN judge_score."environment_raw" IS 'environment as sent, where this version does not know the value';
+COMMENT ON COLUMN judge_score."score_id" IS 'Best `identity.score_id`, so that sending twice is once';
+COMMENT ON COLUMN judge_score."generation_id" IS 'What was graded (gen_ai.response.id); the Kafka key';
+COMMENT ON COLUMN judge_score."scope" IS 'What the grade is about';
+COMMENT ON COLUMN judge_score."scope_raw" IS 'scope as sent, where this version does not know the value';
+COMMENT ON COLUMN judge_score."dimension" IS 'Quality that was graded (gen_ai.evaluation.name)';
+COMMENT ON COLUMN judge_score."score_value" IS 'Grade, within [score_min, score_max]';
+COMMENT ON COLUMN judge_score."score_min" IS 'Lowest grade of the scale';
+COMMENT ON COLUMN judge_score."score_max" IS 'Highest grade of the scale';
+COMMENT ON COLUMN judge_score."higher_is_better" IS 'Direction of the scale';
+COMMENT ON COLUMN judge_score."score_label" IS 'Grade in words';
+COMMENT ON COLUMN judge_score."probability" IS 'Judge''s confidence, [0, 1]';
+COMMENT ON COLUMN judge_score."explanation" IS 'Judge''s reason';
+COMMENT ON COLUMN judge_score."annotator_kind" IS 'Who grades';
+COMMENT ON COLUMN judge_score."annotator_kind_raw" IS 'annotator_kind as sent, where this version does not know the value';
+COMMENT ON COLUMN judge_score."judge_id" IS 'The judge';
+COMMENT ON COLUMN judge_score."judge_provider" IS 'Who runs the model';
+COMMENT ON COLUMN judge_score."judge_model" IS 'Model asked for';
+COMMENT ON COLUMN judge_score."judge_model_resolved" IS 'Model that answered';
+COMMENT ON COLUMN judge_score."judge_prompt_version" IS 'Version or hash of the prompt';
+COMMENT ON COLUMN judge_score."rubric_id" IS 'Rubric';
+COMMENT ON COLUMN judge_score."rubric_version" IS 'Version of the rubric';
+COMMENT ON COLUMN judge_score."rubric_hash" IS 'Hash of the rubric''s text';
+COMMENT ON COLUMN judge_score."evaluator_epoch" IS '`identity.evaluator_epoch` of rubric_hash, judge_prompt_version, judge_provider and judge_model_resolved; derived from them where absent';
+COMMENT ON COLUMN judge_score."repeat_idx" IS 'Which repetition, from 0';
+COMMENT ON COLUMN judge_score."is_anchor" IS 'Of the frozen reference set';
+COMMENT ON COLUMN judge_score."sampling_prob" IS 'Probability with which this generation was judged, [1e-6, 1]';
+COMMENT ON COLUMN judge_score."sampling_reason" IS 'Why it was judged';
+COMMENT ON COLUMN judge_score."sampling_reason_raw" IS 'sampling_reason as sent, where this version does not know the value';
+COMMENT ON COLUMN judge_score."shadow" IS 'Of a judge on trial';
+COMMENT ON COLUMN judge_score."error_type" IS 'Why there is no score (error.type)';
+COMMENT ON COLUMN judge_score."latency_ms" IS 'How long the judge took, milliseconds';
+COMMENT ON COLUMN judge_score."input_tokens" IS 'Tokens read';
+COMMENT ON COLUMN judge_score."output_tokens" IS 'Tokens written';
+COMMENT ON COLUMN judge_score."cost_usd" IS 'Cost, US dollars';
+COMMENT ON COLUMN judge_score."execution_trace_id" IS 'Trace of the judge''s run';
+
+CREATE OR REPLACE VIEW human_label AS
+SELECT "shard", "offset", "record_time_us", "event_id", "source", "schema_version", "event_time_us", "recorded_time_us", "environment", "environment_raw", "label_id", "generation_id", "other_generation_id", "preference", "preference_raw", "dimension", "score_value", "score_label", "score_min", "score_max", "rater_key", "rater_role", "rater_role_raw", "blinded", "presented_order", "presented_order_raw", "ms_listened", "ms_listened_other", "rationale", "queue_id", "guideline_version", "corrects_score_id", "is_anchor", "adjudicated" FROM human_label_recent;
+COMMENT ON VIEW human_label IS 'accepted events of topic human-labels, each once; archived ones among them';
+COMMENT ON COLUMN human_label."shard" IS 'partition of the input topics this row comes from';
+COMMENT ON COLUMN human_label."offset" IS 'offset of the message in its topic and partition';
+COMMENT ON COLUMN human_label."record_time_us" IS 'when the log took the message, microseconds UTC';
+COMMENT ON COLUMN human_label."event_id" IS 'Unique within the source, best a UUIDv7; the dedupe key';
+COMMENT ON COLUMN human_label."source" IS 'URI reference of the producer';
+COMMENT ON COLUMN human_label."schema_version" IS 'MODEL-REVISION-ADDITION; absent means the current one';
+COMMENT ON COLUMN human_label."event_time_us" IS 'When it happened, UTC';
+COMMENT ON COLUMN human_label."recorded_time_us" IS 'When the producer wrote it down, UTC';
+COMMENT ON COLUMN human_label."environment" IS 'Where the producer runs';
+COMMENT ON COLUMN human_label."environment_raw" IS 'environment as sent, where this version does not know the value';
+COMMENT ON COLUMN human_label."label_id" IS 'This label';
+COMMENT ON COLUMN human_label."generation_id" IS 'What was rated, A of a pair; the Kafka key';
+COMMENT ON COLUMN human_label."other_generation_id" IS 'B of a pair';
+COMMENT ON COLUMN human_label."preference" IS 'Which of the pair';
+COMMENT ON COLUMN human_label."preference_raw" IS 'preference as sent, where this version does not know the value';
+COMMENT ON COLUMN human_label."dimension" IS 'Quality that was rated';
+COMMENT ON COLUMN human_label."score_value" IS 'Rating, within [score_min, score_max]';
+COMMENT ON COLUMN human_label."score_label" IS 'Rating in words';
+COMMENT ON COLUMN human_label."score_min" IS 'Lowest rating of the scale';
+COMMENT ON COLUMN human_label."score_max" IS 'Highest rating of the scale';
+COMMENT ON COLUMN human_label."rater_key" IS 'HMAC-SHA256 of the rater''s id, 64 hex digits';
+COMMENT ON COLUMN human_label."rater_role" IS 'Who the rater is';
+COMMENT ON COLUMN human_label."rater_role_raw" IS 'rater_role as sent, where this version does not know the value';
+COMMENT ON COLUMN human_label."blinded" IS 'Did not know what made it';
+COMMENT ON COLUMN human_label."presented_order" IS 'Order of the pair';
+COMMENT ON COLUMN human_label."presented_order_raw" IS 'presented_order as sent, where this version does not know the value';
+COMMENT ON COLUMN human_label."ms_listened" IS 'Listened to it, milliseconds';
+COMMENT ON COLUMN human_label."ms_listened_other" IS 'Listened to B, milliseconds';
+COMMENT ON COLUMN human_label."rationale" IS 'Rater''s reason';
+COMMENT ON COLUMN human_label."queue_id" IS 'Annotation queue';
+COMMENT ON COLUMN human_label."guideline_version" IS 'Version of the guideline';
+COMMENT ON COLUMN human_label."corrects_score_id" IS 'Judge score that this corrects';
+COMMENT ON COLUMN human_label."is_anchor" IS 'Of the frozen reference set';
+COMMENT ON COLUMN human_label."adjudicated" IS 'Settled between raters';
 
 CREATE VIEW generation AS
 SELECT shard, generation_id,
@@ -487,4 +691,6 @@ COMMENT ON COLUMN pipeline_health."newest_record_at" IS 'newest message handled,
 COMMENT ON COLUMN pipeline_health."watermark_us" IS 'largest event time less the out-of-orderness, microseconds UTC';
 COMMENT ON COLUMN pipeline_health."watermark_at" IS 'the watermark as a timestamp, UTC';
 COMMENT ON COLUMN pipeline_health."orphans_n" IS 'generations of this shard with plays or feedback that wait for an exposure';
+COMMENT ON COLUMN pipeline_health."archived_n" IS 'accepted events that lie in Parquet parts; they count like the others';
+COMMENT ON COLUMN pipeline_health."archived_bytes_n" IS 'size of those parts, bytes';
 COMMENT ON COLUMN pipeline_health."is_idle" IS 'nothing was written to this shard for so long that the watermark goes on without';
