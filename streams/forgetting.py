@@ -21,12 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from streams import erasing
 from streams.clock import now_us
 from streams.engine.rules import Rules
 from streams.errors import ConfigError
-from streams.warehouse import erasures
-from streams.warehouse.connect import open_readable, open_writable
+from streams.warehouse import archive, erasures
+from streams.warehouse.connect import archive_of, literal, open_readable, open_writable
 from streams.warehouse.content import content_of
 from streams.warehouse.layout import TABLES
 from streams.warehouse.migrate import check_current, migrate
@@ -52,6 +54,8 @@ DERIVED = (
 """What the facts of a file determine."""
 OWN_FOLDER = "workers"
 """Files in it may be open for writing."""
+ARCHIVE = "archive"
+"""Folder beside published files; in it a file is Parquet."""
 MEMORY = "500MB"
 
 
@@ -87,13 +91,20 @@ def warehouses(settings: Settings) -> list[Path]:
     return [path for path in names if path.suffix == ".duckdb" or path.suffix[1:].isdigit()]
 
 
+def parts(settings: Settings) -> list[Path]:
+    """The archived parts among them, and what a dead process left of one."""
+    return [path for path in files(settings) if ARCHIVE in path.parent.parts]
+
+
 def look(settings: Settings, request: Request, tell: Callable[[Path], None]) -> list[FileReport]:
     """What each file holds of the user. A worker's file in use is left out; see its copies."""
     reports = []
-    databases = frozenset(warehouses(settings))
+    databases, archived = frozenset(warehouses(settings)), frozenset(parts(settings))
     for path in files(settings):
         tell(path)
         rows_n = _rows_of(path, request) if path in databases else {}
+        if path in archived and (naming_n := _part_naming(path, request.user_key)):
+            rows_n = {path.parent.parent.name: naming_n}
         hits_n = hits(path, request.user_key)
         if rows_n or hits_n:
             reports.append(FileReport(path, rows_n, hits_n))
@@ -138,7 +149,18 @@ def erase_files(
         log.unlink(missing_ok=True)
         done[inode] = path
         reports.append(FileReport(path, rows_n, hits(path, request.user_key)))
+    _remove_unnamed(settings)
     return reports
+
+
+def _remove_unnamed(settings: Settings) -> None:
+    """Remove every part that no warehouse file names: it was written anew, or a crash left it."""
+    named = {
+        archive_of(path) / file for path in warehouses(settings) for file in archive.files_of(path)
+    }
+    for path in parts(settings):
+        if path.absolute() not in named:
+            path.unlink()
 
 
 def _erased(path: Path, request: Request) -> Mapping[str, int]:
@@ -186,13 +208,15 @@ def _count(view: mmap.mmap, form: bytes) -> int:
 def residue(settings: Settings, request: Request) -> dict[str, int]:
     """Files that still hold the key, and how often. A scope in time leaves the later events.
 
-    The bytes of every file are looked through, and the rows of every warehouse, too: DuckDB may
-    keep texts compressed.
+    The bytes of every file are looked through, and the rows of every warehouse and archived part,
+    too: there texts may be compressed.
     """
-    databases = frozenset(warehouses(settings))
+    databases, archived = frozenset(warehouses(settings)), frozenset(parts(settings))
     found = {}
     for path in files(settings):
         hits_n = hits(path, request.user_key)
+        if path in archived:
+            hits_n = max(hits_n, _part_naming(path, request.user_key))
         if path in databases and path.parent.name != OWN_FOLDER:
             hits_n = max(hits_n, _rows_naming(path, request.user_key))
         if hits_n:
@@ -202,18 +226,26 @@ def residue(settings: Settings, request: Request) -> dict[str, int]:
 
 def _rows_naming(path: Path, user_key: str) -> int:
     """Rows of any table of a warehouse that hold the key in a form that text can have."""
-    texts = [form.decode() for form in forms(user_key) if form.isascii()]
     con = open_readable(path)
     try:
         names = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-        return sum(_rows_with(con, name, texts) for (name,) in names)
+        return sum(_rows_with(con, f'"{name}"', user_key) for (name,) in names)
     finally:
         con.close()
 
 
-def _rows_with(con: DuckDBPyConnection, table: str, texts: list[str]) -> int:
+def _part_naming(path: Path, user_key: str) -> int:
+    """Rows of an archived part that hold the key; of half a part the bytes tell."""
+    if path.suffix != ".parquet":
+        return 0
+    with duckdb.connect(":memory:") as con:
+        return _rows_with(con, f"read_parquet('{literal(path)}')", user_key)
+
+
+def _rows_with(con: DuckDBPyConnection, rows: str, user_key: str) -> int:
+    texts = [form.decode() for form in forms(user_key) if form.isascii()]
     some = " OR ".join("contains(t::VARCHAR, ?)" for _ in texts)
-    ((rows_n,),) = con.execute(f'SELECT count(*) FROM "{table}" t WHERE {some}', texts).fetchall()
+    ((rows_n,),) = con.execute(f"SELECT count(*) FROM {rows} t WHERE {some}", texts).fetchall()
     return int(rows_n)
 
 

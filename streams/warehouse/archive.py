@@ -81,7 +81,7 @@ def read(con: DuckDBPyConnection, parts: Sequence[str]) -> str:
     if gone:
         raise lost(folder, gone)
     listed = ", ".join(f"'{literal(folder / file)}'" for file in parts)
-    return f"read_parquet([{listed}])"
+    return f"read_parquet([{listed}], {fact_views.PLAIN})"
 
 
 def missing(con: DuckDBPyConnection) -> list[Missing]:

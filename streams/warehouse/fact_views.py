@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+PLAIN = "hive_partitioning = false"
+"""Shard and day stand in the path, too, for people; the columns are those of the rows."""
 COMMENTS = {
     name: f"accepted events of topic {topic}, each once; archived ones among them"
     for topic, name in FACT_TABLES.items()
@@ -44,4 +46,4 @@ def _parts(folder: Path | None, files: Sequence[str]) -> str:
     """SQL: the rows of these parts; the folder is asked for when the view is read."""
     listed = ", ".join(f"'{literal(file)}'" for file in files)
     place = f"coalesce(getvariable('{ARCHIVE_VARIABLE}'), '{literal(folder)}')"
-    return f"read_parquet(list_transform([{listed}], lambda f: {place} || '/' || f))"
+    return f"read_parquet(list_transform([{listed}], lambda f: {place} || '/' || f), {PLAIN})"
