@@ -82,7 +82,9 @@ class World:
 
     def _place_of(self, worker: Worker) -> Settings:
         home = self._folder / f"{worker.name}-{worker.lives_n}"
-        return Settings(data_dir=home, worker_id=worker.name, duckdb_threads_n=1, **self._settings)
+        archive = {"archive_after_days": 1, "archive_rows_min": 1}
+        own = {"data_dir": home, "worker_id": worker.name, "duckdb_threads_n": 1}
+        return Settings(**own, **archive, **self._settings)
 
     def _live(self, worker: Worker, left: Path | None = None) -> None:
         """Begin a life with the files that the last one left, or with an empty one."""
@@ -285,18 +287,13 @@ class World:
         """Second names for what is published at this instant: what comes after did not happen."""
         hidden = self._folder / "hidden"
         shutil.rmtree(hidden, ignore_errors=True)
-        hidden.mkdir()
-        for path in self._published.iterdir():
-            os.link(path, hidden / path.name)
-        return {path.name: path.stat().st_size for path in hidden.iterdir()}
+        shutil.copytree(self._published, hidden, copy_function=os.link)
+        return sizes(hidden)
 
     def _unhide(self, names: dict[str, int]) -> None:
-        hidden = self._folder / "hidden"
-        for path in self._published.iterdir():
-            path.unlink()
-        for name, size in names.items():
-            (hidden / name).rename(self._published / name)
-            assert (self._published / name).stat().st_size == size, "written after the crash"
+        shutil.rmtree(self._published)
+        (self._folder / "hidden").rename(self._published)
+        assert sizes(self._published) == names, "written after the crash"
 
     # The end.
 
@@ -316,7 +313,7 @@ class World:
 
     def _whole(self, is_crashing: bool) -> Content:  # noqa: FBT001 - of a test
         """The merged warehouse: its prefix is the whole log."""
-        target = self._folder / "whole.duckdb"
+        target = self._published / "whole.duckdb"
         sources = sorted(self._published.glob(publish.WORKER_GLOB))
 
         def merge() -> None:
@@ -344,6 +341,12 @@ class World:
 
     def _check_prefix(self, con: DuckDBPyConnection, *, is_whole: bool = False) -> None:
         check_prefix(con, self._log, is_whole=is_whole)
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """The files of a folder and of those below it."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files}
 
 
 BOOKS = (
