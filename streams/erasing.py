@@ -26,7 +26,7 @@ from streams.warehouse.layout import FACT_TABLES, HASH, TABLES
 from streams.warehouse.migrate import make_bare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from duckdb import DuckDBPyConnection
 
@@ -138,20 +138,25 @@ def _near(con: DuckDBPyConnection, gone: Mapping[Topic, pl.DataFrame]) -> Facts:
         con.unregister("near_generation")
 
 
-def join_facts(source: DuckDBPyConnection, target: DuckDBPyConnection, rules: Rules) -> int:
+def join_facts(
+    source: DuckDBPyConnection,
+    target: DuckDBPyConnection,
+    rules: Rules,
+    advance: Callable[[int], None] = lambda _: None,
+) -> int:
     """Join all facts of a file and its archive anew, into an empty one; how many there were.
 
-    FACTS_MAX at a time.
+    FACTS_MAX at a time; `advance` is told of each.
     """
     facts_n = 0
     for topic, view in FACT_TABLES.items():
-        parts = (archive.read(source, [file]) for file in archive.files(source, view))
-        for place in (TABLES[view].name, *parts):
+        for place in (TABLES[view].name, *archive.batches(source, view, rows_max=FACTS_MAX)):
             total = first_row(source, f"SELECT count(*) FROM {place}")
             for start in range(0, total[0] if total else 0, FACTS_MAX):
                 rows = _facts(source, topic, f"true LIMIT {FACTS_MAX} OFFSET {start}", place)
                 commit(target, _arrived({topic: rows}), rules)
                 facts_n += rows.height
+                advance(rows.height)
     return facts_n
 
 

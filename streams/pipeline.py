@@ -131,9 +131,10 @@ class Pipeline:
         """Take over those of these shards that were published further than our file is."""
         if not shards:
             return
-        own = restore.progress(self._con)
         files = self._settings.published_dir.glob(publish.WORKER_GLOB)  # our own may outlive a disk
         copies = restore.most_advanced(files, skips_unusable=True)
+        restore.drop_broken(self._con, needed=shards - copies.keys())
+        own = restore.progress(self._con)
         for shard in sorted(shards):
             if shard in copies and copies[shard].progress > own.get(shard, 0):
                 copy = copies[shard]
@@ -240,10 +241,7 @@ class Pipeline:
         settings = self._settings
         if not settings.archive:
             return False
-        days = settings.archive_after_days or settings.horizon_days
-        piece = archiving.due(
-            self._con, after_us=days * DAY_US, rows_min=settings.archive_rows_min
-        )
+        piece = archiving.due(self._con, **settings.archived_when())
         if piece is not None:
             archiving.move(self._con, piece)
         return piece is not None

@@ -202,6 +202,11 @@ class Settings(BaseModel):
         """Parquet parts with the older facts, which the files above name."""
         return self.published_dir / "archive"
 
+    def archived_when(self) -> dict[str, int]:
+        """What makes a day's rows due: after_us behind the watermark, and rows_min."""
+        days = self.archive_after_days or self.horizon_days
+        return {"after_us": days * DAY_US, "rows_min": self.archive_rows_min}
+
     def named_warehouses(self) -> list[Path]:
         """What is published or pinned: files that readers are told of."""
         files = [*self.published_dir.glob("*.duckdb*"), *self.nights_dir.glob("*/*.duckdb")]

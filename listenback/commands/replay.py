@@ -29,6 +29,7 @@ class From(StrEnum):
 
     KAFKA = "kafka"
     JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 class Until(StrEnum):
@@ -39,7 +40,11 @@ class Until(StrEnum):
 
 
 Origin = Annotated[
-    From | None, typer.Option("--from", help="The topics, or files that simulate has written.")
+    From | None,
+    typer.Option(
+        "--from",
+        help="The topics, files that simulate has written, or the published facts and archive.",
+    ),
 ]
 Folder = Annotated[
     Path | None, typer.Option("--input", metavar="DIR", help="Where the files are (jsonl).")
@@ -76,7 +81,7 @@ def replay(
     data_dir: Annotated[Path | None, setting("data_dir")] = None,
     worker_id: Annotated[str | None, setting("worker_id")] = None,
 ) -> None:
-    """Rebuild the warehouse from its log, beside the live one, and compare.
+    """Rebuild the warehouse from its log or its facts, beside the live one, and compare.
 
     Workers go on meanwhile: the replay reads outside their group and writes
     into DATA_DIR/replay. It stops at the offsets that the published warehouse
@@ -85,10 +90,13 @@ def replay(
     runs, and keeps the old ones in DATA_DIR/replaced-...; without --from it
     swaps what was rebuilt before. Workers then read on where it ends. Rules
     (windows, horizon) come from the settings: other rules are not compared.
+    --from parquet needs no log: the published facts and the archive are
+    joined anew; counters, dead letters and ids are copied as they stand.
 
     Examples:
       listenback replay --from kafka
       listenback replay --from jsonl --input demo-data --until end
+      listenback replay --from parquet
       listenback replay --swap
     """
     settings = load_settings(
@@ -102,8 +110,11 @@ def replay(
         raise ConfigError("say what to replay.", where="--from", todo="--from kafka, or --swap.")
     verdict = _verdict(settings) if origin is None else None
     if verdict is None:
-        source = _source(settings, origin or From.KAFKA, folder)
-        verdict = _rebuilt(settings, source, until, resumes=resume)
+        if origin is From.PARQUET:
+            verdict = _joined_anew(settings, until, resumes=resume)
+        else:
+            source = _source(settings, origin or From.KAFKA, folder)
+            verdict = _rebuilt(settings, source, until, resumes=resume)
     is_refused = swap and bool(verdict["differing"]) and not accept_difference
     if swap and not is_refused:
         from streams.replay.swap import swap as swapped  # noqa: PLC0415 - DuckDB takes a while
@@ -161,7 +172,37 @@ def _rebuilt(settings: Settings, source: Source, until: Until, *, resumes: bool)
     finally:
         if live is not None:
             live.close()
-    (replays.shadow_settings(settings).data_dir / VERDICT).write_text(json.dumps(verdict), "utf-8")
+    return _remembered(settings, verdict)
+
+
+def _joined_anew(settings: Settings, until: Until, *, resumes: bool) -> dict[str, Any]:
+    """Rebuild from facts, compare, and remember what came of it."""
+    from streams.replay import facts  # noqa: PLC0415 - DuckDB takes a while
+    from streams.replay import rebuild as replays  # noqa: PLC0415 - the same
+
+    if resumes or until is Until.END:
+        raise ConfigError(
+            "facts are joined from first to last, as far as the published warehouse has come.",
+            where="--from parquet",
+            todo="Leave out --resume and --until.",
+        )
+    replays.clear(settings)
+    live = replays.Live(settings.warehouse_file)
+    try:
+        started_ms = monotonic_ms()
+        with progress("joining", None) as advance:
+            rebuilt = facts.rebuild(settings, live.path, advance)
+        took_s = (monotonic_ms() - started_ms) / 1_000
+        return _remembered(settings, _compared(rebuilt, live) | {"took_s": took_s})
+    finally:
+        live.close()
+
+
+def _remembered(settings: Settings, verdict: dict[str, Any]) -> dict[str, Any]:
+    """The verdict, which stands beside what was rebuilt from now on."""
+    from streams.replay.rebuild import shadow_settings  # noqa: PLC0415 - DuckDB takes a while
+
+    (shadow_settings(settings).data_dir / VERDICT).write_text(json.dumps(verdict), "utf-8")
     return verdict
 
 

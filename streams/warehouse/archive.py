@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING
 
 from streams.errors import IntegrityError
 from streams.warehouse import fact_views
-from streams.warehouse.connect import ARCHIVE_VARIABLE, archive_of, first_row, literal, open_readable
+from streams.warehouse.connect import (
+    ARCHIVE_VARIABLE,
+    archive_of,
+    first_row,
+    literal,
+    open_readable,
+)
 from streams.warehouse.layout import FACT_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from duckdb import DuckDBPyConnection
 
@@ -82,6 +88,22 @@ def read(con: DuckDBPyConnection, parts: Sequence[str]) -> str:
         raise lost(folder, gone)
     listed = ", ".join(f"'{literal(folder / file)}'" for file in parts)
     return f"read_parquet([{listed}], {fact_views.PLAIN})"
+
+
+def batches(con: DuckDBPyConnection, table: str, *, rows_max: int) -> Iterator[str]:
+    """SQL: all parts of a view, some at a time; of small ones as many as hold rows_max rows."""
+    rows = con.execute(
+        "SELECT file, part_rows_n FROM archive_part WHERE table_name = ? ORDER BY file", [table]
+    ).fetchall()
+    waiting: list[str] = []
+    waiting_n = 0
+    for file, rows_n in rows:
+        if waiting and waiting_n + rows_n > rows_max:
+            yield read(con, waiting)
+            waiting, waiting_n = [], 0
+        waiting, waiting_n = [*waiting, file], waiting_n + rows_n
+    if waiting:
+        yield read(con, waiting)
 
 
 def missing(con: DuckDBPyConnection) -> list[Missing]:

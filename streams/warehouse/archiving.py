@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from streams.errors import IntegrityError
 from streams.warehouse import archive
 from streams.warehouse.connect import first_row, literal, transaction
@@ -82,7 +84,7 @@ def due(con: DuckDBPyConnection, *, after_us: int, rows_min: int) -> Piece | Non
 
 
 def move(con: DuckDBPyConnection, piece: Piece) -> None:
-    """Move a piece. Raises OSError, duckdb.Error: the disk gives out; the rows stay in the file."""
+    """Move a piece. Raises OSError: the folder takes no more; the rows stay in the file."""
     table = TABLES[piece.view]
     old = f"shard = {piece.shard:d} AND event_time_us >= epoch_us(DATE '{piece.day}') AND "
     old += f"event_time_us < epoch_us(DATE '{piece.day}') + {DAY_US}"
@@ -165,15 +167,23 @@ def _written(con: DuckDBPyConnection, piece: Piece, rows: str) -> _Part:
     coming = root / f".{Path(own[0] or 'memory').name}.coming"
     root.mkdir(parents=True, exist_ok=True)
     try:
-        con.execute(
-            f"""COPY ({rows} ORDER BY "offset") TO '{literal(coming)}' """
-            "(FORMAT parquet, COMPRESSION zstd)"
-        )
+        _write(con, rows, coming)
         part = _checked(con, piece, rows, coming)
         _place(coming, root, part.file)
     finally:
         coming.unlink(missing_ok=True)
     return part
+
+
+def _write(con: DuckDBPyConnection, rows: str, coming: Path) -> None:
+    """In the order of the log. Raises OSError: the folder takes no more, as with a snapshot."""
+    try:
+        con.execute(
+            f"""COPY ({rows} ORDER BY "offset") TO '{literal(coming)}' """
+            "(FORMAT parquet, COMPRESSION zstd)"
+        )
+    except duckdb.IOException as error:
+        raise OSError(str(error).splitlines()[0]) from error
 
 
 def _checked(con: DuckDBPyConnection, piece: Piece, rows: str, coming: Path) -> _Part:
@@ -192,7 +202,8 @@ def _checked(con: DuckDBPyConnection, piece: Piece, rows: str, coming: Path) -> 
     with coming.open("rb") as file:
         digits = hashlib.file_digest(file, "sha256").hexdigest()[:NAME_DIGITS]
     place = f"shard={piece.shard:02d}/{piece.view}/day={piece.day}/part-{digits}.parquet"
-    return _Part(place, *times, told[0], coming.stat().st_size, told[1])
+    first_us, last_us = times
+    return _Part(place, first_us, last_us, told[0], coming.stat().st_size, told[1])
 
 
 def _place(coming: Path, root: Path, file: str) -> None:

@@ -115,7 +115,9 @@ def content_of(
     """
     prefix = f"{catalog}." if catalog else ""
     names = sorted(tables)
-    found = [_part(name, *row) for name in names for row in _asked(con, _sums(TABLES[name], prefix))]
+    found = [
+        _part(name, *row) for name in names for row in _asked(con, _sums(TABLES[name], prefix))
+    ]
     found += [part for part in _archived(con, prefix) if part.table in names]
     places = sorted({(part.table, part.shard) for part in found})
     parts = [

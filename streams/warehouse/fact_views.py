@@ -13,7 +13,7 @@ from streams.warehouse.connect import ARCHIVE_VARIABLE, literal
 from streams.warehouse.layout import FACT_TABLES, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 PLAIN = "hive_partitioning = false"
@@ -38,7 +38,7 @@ def ddl(name: str, folder: Path | None = None, files: Sequence[str] = ()) -> str
     return "\n".join([f"\nCREATE OR REPLACE VIEW {name} AS\n{body};", *comments])
 
 
-def _names(columns: Sequence[str]) -> str:
+def _names(columns: Iterable[str]) -> str:
     return ", ".join(f'"{column}"' for column in columns)
 
 

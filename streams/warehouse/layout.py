@@ -304,7 +304,7 @@ TABLES: dict[str, Table] = {
     table.shown_as: table
     for table in (*_facts(), *_state(), *_sums(), *_folding(), *_archive(), *_books())
 }
-"""Every sharded table: what publish merges and restore copies. Facts by the names of their views."""
+"""Every sharded table: what publish merges and restore copies; facts by the names of the views."""
 
 
 def main() -> None:

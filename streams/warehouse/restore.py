@@ -107,6 +107,25 @@ def drop_shards(con: DuckDBPyConnection, shards: Iterable[int]) -> None:
         con.execute(f"DELETE FROM {table.name} WHERE shard IN (SELECT unnest(?))", [wanted])
 
 
+def drop_broken(con: DuckDBPyConnection, *, needed: frozenset[int]) -> None:
+    """Forget shards whose archived parts are not there: another file holds them, or nobody asks.
+
+    Raises:
+        IntegrityError: one of them is needed, for nobody else holds it.
+    """
+    gone = archive.missing(con)
+    if not gone:
+        return
+    files = [one.file for one in gone if one.shard in needed]
+    if files:
+        raise archive.lost(archive.folder_of(con), files)
+    shards = sorted({one.shard for one in gone})
+    log.warning("archived parts of the shards %s are not there: they are taken anew", shards)
+    with transaction(con):
+        drop_shards(con, shards)
+        archive.show(con)
+
+
 def take_shards(con: DuckDBPyConnection, path: Path, shards: Iterable[int]) -> None:
     """Copy all rows of shards from a published file, in the place of what is there.
 

@@ -15,7 +15,7 @@ from support.simulation.crash import SEAMS, Crash, Crashed, nth_of
 from streams.events.topics import JOINED_TOPICS
 from streams.pipeline import Pipeline
 from streams.settings import Settings
-from streams.warehouse import publish
+from streams.warehouse import archiving, publish
 from streams.warehouse.connect import open_readable
 from streams.warehouse.content import content_of
 from streams.warehouse.layout import FACT_TABLES
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 FETCH_RECORDS_MAX = 16
 LETTERS_N = 7
+AGEING_READS_MAX = 9
 
 
 @dataclass(slots=True)
@@ -248,6 +249,9 @@ class World:
         if step == "assign":
             self._overtake(worker)
             return lambda: self._assign(worker, frozenset(script.SHARDS))
+        if step == "archive":
+            self._age(worker)
+            return lambda: self._publish(worker)
         self._read(worker)
         if step == "flush":
             return lambda: self._flush(worker)
@@ -265,6 +269,17 @@ class World:
         self._read(other)
         self._flush(other)
         self._publish(other)
+
+    def _age(self, worker: Worker) -> None:
+        """Let a worker read until a day is old enough to be archived."""
+        assert worker.pipeline is not None
+        self._assign(worker, frozenset(script.SHARDS))
+        when = self._place_of(worker).archived_when()
+        for _ in range(AGEING_READS_MAX):
+            if archiving.due(worker.pipeline._con, **when) is not None:
+                return
+            self._read(worker)
+            self._flush(worker)
 
     def _measure(self, worker: Worker) -> None:
         """Size of the WAL before a line, to know what the next line adds."""

@@ -176,3 +176,57 @@ def test_what_is_missing_is_said(tmp_path, capsys):
     assert "say what to replay" in said
     assert "no replay was finished" in said
     assert "no folder was named" in said
+
+
+PARQUET = ("--from", "parquet")
+
+
+def archived(live):
+    """The live warehouse with some of its facts in parts: how many there are, and here."""
+    pipeline = Pipeline(live.model_copy(update={"archive_after_days": 1, "archive_rows_min": 1}))
+    for _ in range(20):
+        assert pipeline._archive_if_due()
+    pipeline.publish()
+    kept, moved = (
+        pipeline._con.sql(f"SELECT count(*) FROM {name}").fetchall()[0][0]
+        for name in ("listen_recent", "(SELECT unnest(range(part_rows_n)) FROM archive_part)")
+    )
+    pipeline.close()
+    return kept, moved
+
+
+def test_archived_and_other_facts_joined_anew_are_the_live_warehouse(replay, live):
+    before = content_at(live.warehouse_file)
+    kept_n, moved_n = archived(live)
+    assert moved_n > 0
+    assert kept_n > 0
+    code, told, _ = replay(source=PARQUET)
+    assert (code, told["is_compared"], told["differing"]) == (0, True, [])
+    assert told["hash"] == told["live_hash"] == before.hash
+
+
+def test_facts_joined_anew_say_which_sums_do_not_follow_from_them(replay, live):
+    archived(live)
+    change_live(live, "UPDATE unit_day_sum SET starts_n = starts_n + 1 WHERE starts_n = 1")
+    code, told, said = replay(source=PARQUET)
+    assert (code, told["differing"]) == (5, ["unit_day_sum"])
+    assert "unit_day_sum" in said
+
+
+def test_facts_joined_anew_take_the_place_of_the_live_files_and_workers_read_on(replay, live):
+    archived(live)
+    code, told, _ = replay("--swap", source=PARQUET)
+    assert code == 0
+    pipeline = Pipeline(live)
+    offsets = pipeline.assign(frozenset(range(live.partitions_n)))
+    pipeline.publish()
+    assert sum(offsets.values()) > 0
+    pipeline.close()
+    assert content_at(live.warehouse_file).hash == told["hash"]
+
+
+def test_facts_are_joined_as_far_as_they_go(replay):
+    for args in (("--resume",), ("--until", "end")):
+        code, _, said = replay(*args, source=PARQUET)
+        assert code == 2
+        assert "Leave out" in said

@@ -12,6 +12,7 @@ from streams.engine.rules import Rules
 from streams.errors import IntegrityError
 from streams.events.topics import JOINED_TOPICS, Topic
 from streams.pipeline import Pipeline
+from streams.publishing import Publishing
 from streams.settings import Settings
 from streams.warehouse import archive, archiving, publish
 from streams.warehouse.connect import open_readable
@@ -191,6 +192,24 @@ def test_a_copy_whose_parts_are_gone_is_no_copy(pipeline):
     heir.assign(frozenset({0}))
     assert count(heir._con, "topic_shard") == 0  # it reads the shard from Kafka
     heir.close()
+    pipeline.assign(frozenset())
+    with pytest.raises(IntegrityError, match="remove the worker's file"):
+        pipeline.assign(frozenset({0}))
+    assert count(pipeline._con, "topic_shard") == 5  # nothing was thrown away
+
+
+def test_a_shard_without_its_parts_is_taken_from_a_file_that_has_them(pipeline):
+    archive_all(pipeline)
+    pipeline.publish()
+    heir = Pipeline(settings(pipeline._settings.data_dir, "1"))
+    heir.assign(frozenset({0}))
+    file = archive.files(heir._con)[0]
+    heir._con.execute("UPDATE archive_part SET file = 'x' || file WHERE file = ?", [file])
+    heir.assign(frozenset())
+    heir.assign(frozenset({0}))
+    assert archive.missing(heir._con) == []
+    assert content_of(heir._con) == content_of(pipeline._con)
+    heir.close()
 
 
 def test_an_erased_user_leaves_the_parts_and_old_parts_go_when_nothing_names_them(pipeline):
@@ -228,6 +247,20 @@ def test_a_step_that_fails_leaves_the_rows_where_they_were(pipeline, monkeypatch
     assert count(pipeline._con, "archive_part") == 0
     assert content_of(pipeline._con) == before
     assert list(pipeline._settings.archive_dir.iterdir()) == []
+
+
+def test_a_folder_that_takes_no_part_is_the_trouble_of_a_snapshot_and_costs_nothing(pipeline):
+    before = content_of(pipeline._con)
+    pipeline._settings.archive_dir.parent.mkdir(exist_ok=True)
+    pipeline._settings.archive_dir.mkdir()
+    (pipeline._settings.archive_dir / ".worker-0.duckdb.coming").mkdir()
+    publishing = Publishing(pipeline)
+    assert not publishing.now()
+    assert isinstance(publishing.failure, OSError)
+    assert content_of(pipeline._con) == before
+    (pipeline._settings.archive_dir / ".worker-0.duckdb.coming").rmdir()
+    assert publishing.now()
+    assert count(pipeline._con, "archive_part") == 1
 
 
 def test_a_part_that_is_not_what_was_written_moves_nothing(pipeline, monkeypatch):
