@@ -80,7 +80,7 @@ COMMANDS = MappingProxyType(
         ),
         "replay": Entry(
             "listenback.commands.replay:replay",
-            "Rebuild the warehouse from its log, beside the live one, and compare.",
+            "Rebuild the warehouse from its log or its facts, beside the live one, and compare.",
         ),
         "report": Entry(
             "listenback.commands.report:report",

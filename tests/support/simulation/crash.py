@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
+    from pathlib import Path
     from types import CodeType, FrameType
 
 SEAMS: dict[str, tuple[str, str]] = {
@@ -112,3 +113,9 @@ def nth_of(seam: str, rng: random.Random) -> int:
     own = len({line for *_, line in code_of(seam).co_lines() if line is not None})
     visits_n = VISITS_N.get(seam, 1) if rng.random() < 0.5 else 1
     return rng.randint(1, own * visits_n)
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """The files of a folder and of those below it."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from support.simulation import script
-from support.simulation.crash import SEAMS, Crash, Crashed, nth_of
+from support.simulation.crash import SEAMS, Crash, Crashed, nth_of, sizes
 
 from streams.events.topics import JOINED_TOPICS
 from streams.pipeline import Pipeline
@@ -356,12 +356,6 @@ class World:
 
     def _check_prefix(self, con: DuckDBPyConnection, *, is_whole: bool = False) -> None:
         check_prefix(con, self._log, is_whole=is_whole)
-
-
-def sizes(folder: Path) -> dict[str, int]:
-    """The files of a folder and of those below it."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.stat().st_size for path in files}
 
 
 BOOKS = (
