@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from streams.warehouse.connect import open_readable, open_writable
-from streams.warehouse.layout import TABLES
+from streams.warehouse.layout import FACT_TABLES, RECENT, TABLES
 from streams.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Published:
             return
         zeros = ("shard", *SUMS) if table == "unit_day_sum" else ("shard",)
         zeros = () if table == "erasure" else zeros  # it is a file's, not a shard's
+        table += RECENT if table in FACT_TABLES.values() else ""  # facts are a view of two places
         filled = {n: pl.col(n).fill_null(0) if n in frame else pl.lit(0) for n in zeros}
         frame = frame.with_columns(**filled)
         self._con.register("rows_to_insert", frame)
