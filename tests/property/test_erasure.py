@@ -11,6 +11,7 @@ from support.shard_logs import RULES, START_US, USERS, as_log, cut, interleaved,
 
 from streams import erasing
 from streams.flush import commit
+from streams.warehouse import archive, archiving
 from streams.warehouse.connect import open_writable, transaction
 from streams.warehouse.content import content_of
 from streams.warehouse.erasures import Request
@@ -33,15 +34,23 @@ def con(tmp_path_factory):
     con.close()
 
 
-def content(con, chunks, requests, at):
-    """The file after the chunks, each one flush; the requests come before chunk `at`."""
+def content(con, chunks, requests, at, moves_n=0):
+    """The file after the chunks, each one flush; the requests come before chunk `at`.
+
+    moves_n: how many pieces are archived after each flush, if so many are due.
+    """
     with transaction(con):
         drop_shards(con, (0, 1))
         con.execute("DELETE FROM erasure")
+        archive.show(con)
     for number, chunk in enumerate([*chunks, []]):
         if number == min(at, len(chunks)):
             erasing.erase(con, requests, RULES)
         commit(con, arrived(chunk), RULES)
+        for _ in range(moves_n):
+            piece = archiving.due(con, after_us=1, rows_min=1)
+            if piece is not None:
+                archiving.move(con, piece)
     assert con.sql("FROM pipeline_health WHERE NOT is_balanced").fetchall() == []
     return content_of(con)
 
@@ -61,16 +70,18 @@ def names(con, user):
     sizes=st.lists(st.integers(0, 8), max_size=6),
     whom=st.lists(st.tuples(st.sampled_from(USERS), MOMENTS), min_size=1, max_size=3),
     at=st.integers(0, 7),
+    moves_n=st.sampled_from((0, 0, 2)),
 )
 def test_it_is_the_log_without_the_user_whenever_it_is_asked(  # noqa: PLR0917
-    con, drawn, repeats, order, sizes, whom, at
+    con, drawn, repeats, order, sizes, whom, at, moves_n
 ):
     log = as_log(drawn, repeats=repeats)
     requests = [Request(f"r{n}", user, n, before) for n, (user, before) in enumerate(whom)]
     first = content(con, [log], requests, 0)  # asked before anything came
     assert differences(con) == {}
     chunks = cut(interleaved(log, order), sizes)
-    assert content(con, chunks, requests, at) == first
+    assert content(con, chunks, requests, at, moves_n) == first
+    assert differences(con) == {}  # the oracle reads archived parts, too
     assert erasing.erase(con, requests, RULES).rows_n == {}  # twice is the same as once
     gone_n = con.sql("SELECT coalesce(sum(erased_n), 0)::BIGINT FROM topic_shard").fetchall()[0][0]
     for user, before in whom:

@@ -1,13 +1,15 @@
 """Facts behind the horizon move into Parquet parts; nobody who counts notices."""
 
 import datetime as dt
+import json
 
 import duckdb
 import pytest
 from support.log import USER, batch, message
 from support.oracle import differences
 
-from streams import erasing
+from listenback.cli import run
+from streams import erasing, forgetting
 from streams.engine.rules import Rules
 from streams.errors import IntegrityError
 from streams.events.topics import JOINED_TOPICS, Topic
@@ -50,13 +52,18 @@ def add(pipeline, log, *, shard=0):
     pipeline.flush()
 
 
-@pytest.fixture
-def pipeline(tmp_path):
+def aged(place):
     """A worker with two old days and a new one, each of two users; nothing is archived yet."""
-    made = Pipeline(settings(tmp_path / "data"))
+    made = Pipeline(place)
     made.assign(frozenset({0}))
     for day in (0, 1, LAST_DAY):
         add(made, [*events(day), *events(day, user=OTHER)])
+    return made
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    made = aged(settings(tmp_path / "data"))
     yield made
     made.close()
 
@@ -272,7 +279,8 @@ def test_a_part_that_is_not_what_was_written_moves_nothing(pipeline, monkeypatch
     assert count(pipeline._con, "listen_recent") == 6
 
 
-def test_a_data_directory_that_was_moved_shows_its_archive_again(pipeline, tmp_path):
+def test_a_data_directory_that_was_moved_shows_its_archive_again(tmp_path):
+    pipeline = aged(settings(tmp_path / "data"))
     archive_all(pipeline)
     pipeline.publish()
     pipeline.close()
@@ -283,5 +291,45 @@ def test_a_data_directory_that_was_moved_shows_its_archive_again(pipeline, tmp_p
     with duckdb.connect(str(moved._settings.warehouse_file), read_only=True) as con:
         assert count(con, "listen") == 6
     moved.close()
-    (tmp_path / "elsewhere").rename(tmp_path / "data")
-    pipeline.__init__(settings(tmp_path / "data"))  # the fixture closes it
+
+
+def test_the_command_removes_a_user_from_all_parts_and_whatever_nothing_names(tmp_path, capsys):
+    place = settings(tmp_path / "data")
+    pipeline = aged(place)
+    pipeline.publish()  # an earlier snapshot names one part, a later one all
+    archive_all(pipeline)
+    pipeline.publish()
+    pipeline.close()
+    part = next((place.archive_dir / "shard=00" / "listen").rglob("*.parquet"))
+    (part.parent / "part-left-by-a-crash.parquet").write_bytes(part.read_bytes())
+    (place.archive_dir / ".worker-0.duckdb.coming").write_bytes(OTHER.encode())
+    command = ["erase", "--user-key", OTHER, "--data-dir", str(place.data_dir), "--json"]
+
+    assert run(command) == 0
+    told = json.loads(capsys.readouterr().out)
+    rows = {one["file"]: one["rows"] for one in told["files"]}
+    assert rows[str(part.relative_to(place.data_dir))] == {"listen": 1}
+    assert rows["published/warehouse.duckdb"]["listen"] == 3
+
+    assert run([*command, "--yes"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["is_proved"], told["residue"], told["not_sums_of_facts"]) == (True, {}, [])
+    con = open_readable(place.warehouse_file)
+    named = set(archive.files(con))
+    assert count(con, "listen") == 3
+    con.close()
+    there = [path for path in place.archive_dir.rglob("*") if path.is_file()]
+    assert {str(path.relative_to(place.archive_dir)) for path in there} == named
+
+
+def test_a_part_that_still_holds_the_user_is_residue(tmp_path):
+    place = settings(tmp_path / "data")
+    pipeline = aged(place)
+    archive_all(pipeline)
+    pipeline.publish()
+    pipeline.close()
+    found = forgetting.residue(place, forgetting.request_of(OTHER, None, 0))
+    assert {name for name in found if name.endswith(".parquet") and "listen" in name} == {
+        str(path.relative_to(place.data_dir))
+        for path in (place.archive_dir / "shard=00" / "listen").rglob("*.parquet")
+    }
