@@ -87,8 +87,8 @@ def read_trust(con: DuckDBPyConnection, *, now_us: int) -> Trust:
     """Balance, dead letters, orphans and freshness, with what is not as it should be in words."""
     topics = _topics(con)
     dead = con.execute("""
-        SELECT topic, coalesce(error_class, 'unknown'), count(*) AS n
-        FROM dead_letter GROUP BY ALL ORDER BY n DESC, topic, 2
+        SELECT topic, coalesce(error_class, 'unknown'), sum(refused_n)::BIGINT AS n
+        FROM dead_letter_count GROUP BY ALL ORDER BY n DESC, topic, 2
     """).fetchall()
     generations, orphans = one_row(
         con, "SELECT count(*), count(*) FILTER (first_exposure_us IS NULL) FROM generation"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytics.cells import Units, read_cells
-from analytics.fold import UNIT_TABLE
+from analytics.fold import UNIT_DAYS, UNIT_TABLE
 from analytics.outcomes import Observed, Part, compare_all
 from analytics.results import Segment
 from analytics.stats.multiplicity import adjusted_p
@@ -37,7 +37,7 @@ _VALUES: Mapping[str, str] = {
         SELECT u.experiment_id, u.unit_type, u.unit_id,
             CASE WHEN coalesce(sum(d.starts_n), 0) = 0 THEN 'none'
                 WHEN sum(d.starts_n) < 10 THEN '1 to 9 plays' ELSE '10 plays or more' END AS value
-        FROM {units} u LEFT JOIN unit_day d ON d.experiment_id = '' AND d.unit_type = u.unit_type
+        FROM {units} u LEFT JOIN {days} d ON d.experiment_id = '' AND d.unit_type = u.unit_type
             AND d.unit_id = u.unit_id AND d.day < u.first_day AND d.day >= u.first_day - 14
         WHERE u.experiment_id = $experiment GROUP BY ALL""",
 }
@@ -75,7 +75,7 @@ def _cells(
     con: DuckDBPyConnection, plan: Experiment, dimension: str, columns: MetricColumns
 ) -> dict[str, dict[str, ByClass]]:
     """By value, variant and age class."""
-    values = _VALUES[dimension].format(units=UNIT_TABLE)
+    values = _VALUES[dimension].format(units=UNIT_TABLE, days=UNIT_DAYS)
     units = Units(
         f"(SELECT * FROM {UNIT_TABLE} JOIN ({values}) USING (experiment_id, unit_type, unit_id))",
         "experiment_id = $experiment AND unit_type = $unit AND NOT is_multiple",

@@ -67,14 +67,17 @@ def test_a_file_without_events_has_no_day(published):
     assert read_trust(con, now_us=0).watermark is None
 
 
-def test_dead_letters_are_counted_by_class(published):
-    letters = [("1", "decode"), ("2", "decode"), ("3", "schema")]
+def test_dead_letters_are_counted_by_class_also_those_that_a_flood_left_without_a_row(published):
+    counted = [(0, "decode", 2), (1_000_000, "decode", 5_000), (0, "schema", 1)]
     published.insert(
-        "dead_letter",
-        [{"dlq_id": one, "topic": "listens", "error_class": kind} for one, kind in letters],
+        "dead_letter_count",
+        [
+            {"topic": "listens", "block_offset": at, "error_class": kind, "refused_n": n}
+            for at, kind, n in counted
+        ],
     )
     found = read_trust(published.open(), now_us=0).dead_letters
-    assert [(one.error_class, one.n) for one in found] == [("decode", 2), ("schema", 1)]
+    assert [(one.error_class, one.n) for one in found] == [("decode", 5_002), ("schema", 1)]
 
 
 def test_another_file_is_refused_with_what_it_lacks():
