@@ -48,7 +48,8 @@ class Published:
         filled = {n: pl.col(n).fill_null(0) if n in frame else pl.lit(0) for n in zeros}
         frame = frame.with_columns(**filled)
         self._con.register("rows_to_insert", frame)
-        self._con.execute(f"INSERT INTO {table} BY NAME FROM rows_to_insert")
+        kept_in = f"{table}{RECENT}" if table in FACT_TABLES.values() else table
+        self._con.execute(f"INSERT INTO {kept_in} BY NAME FROM rows_to_insert")
         self._con.unregister("rows_to_insert")
 
     def unit_days(self, rows: Iterable[Mapping[str, Any]] | pl.DataFrame) -> None:
