@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import analytics
+import streams
 from analytics.catalog import load_catalog
 from analytics.report.results_file import TABLES as RESULT_TABLES
 from listenback import cli
@@ -345,11 +349,18 @@ def commands_page() -> str:
 
 
 def _below(kind: type[ListenbackError]) -> Iterable[type[ListenbackError]]:
-    """All errors of ours that derive from it."""
+    """All errors of ours that derive from it, whoever was imported before."""
+    for package in (streams, analytics):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(found.name)
+    yield from _derived(kind)
+
+
+def _derived(kind: type[ListenbackError]) -> Iterable[type[ListenbackError]]:
     for one in kind.__subclasses__():
-        if one.__module__.partition(".")[0] in {"streams", "analytics", "listenback"}:
+        if one.__module__.partition(".")[0] in {"streams", "analytics"}:
             yield one
-            yield from _below(one)
+            yield from _derived(one)
 
 
 def _first_line(kind: type) -> str:

@@ -76,9 +76,10 @@ def counted(con, entries: list[Entry]) -> dict[tuple[str, int], int]:
     return {
         (name, start): n
         for name, start, n in con.sql(
-            f"SELECT experiment_id, window_start_us // {SIZE_S * 1_000_000}, exposures_n "
-            f"FROM window_sum WHERE size_s = {SIZE_S} AND basis = 'activity' "
-            "AND attribution = 'exposed'"
+            f"SELECT experiment_id, window_start_us // {SIZE_S * 1_000_000}, "
+            f"sum(exposures_n)::BIGINT FROM window_sum WHERE size_s = {SIZE_S} "
+            "AND basis = 'activity' AND attribution = 'exposed' "
+            "GROUP BY ALL HAVING sum(exposures_n) <> 0"
         ).fetchall()
     }
 
@@ -147,7 +148,8 @@ def test_pairs_of_a_kafka_streams_join_are_pairs_of_an_exposure_and_a_play(share
         pairs |= {tuple(row["value"].split("-")) for row in step["expected"] if row["key"] == 0}
         found = con.sql(
             "SELECT experiment_id, window_start_us // 1000000 FROM window_sum "
-            "WHERE size_s = 1 AND basis = 'activity' AND attribution = 'exposed' AND starts_n = 1"
+            "WHERE size_s = 1 AND basis = 'activity' AND attribution = 'exposed' "
+            "GROUP BY ALL HAVING sum(starts_n) = 1"
         ).fetchall()
         assert {(left, values[at_s]) for left, at_s in found} == pairs
     assert len(pairs) == 16

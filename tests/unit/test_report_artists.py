@@ -72,8 +72,8 @@ def filled(path, shown, heard):
     names = ("generation_id", "user_key", "artist_ids", "event_time_us", "ms_played", "incognito")
     rows = [dict(zip(names, one, strict=True)) for one in heard]
     published.insert("listen", [{**row, "event_id": f"l{i}"} for i, row in enumerate(rows)])
-    letter = {"topic": "exposures", "error_class": "consent_block", "dlq_id": "1", "offset": 1}
-    published.insert("dead_letter", [letter])
+    refused = {"topic": "exposures", "error_class": "consent_block", "refused_n": 1}
+    published.insert("dead_letter_count", [refused])
     published.reach(9)
     return published
 

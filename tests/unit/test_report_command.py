@@ -148,7 +148,7 @@ def test_query_lists_tables_and_columns_with_their_comments(listenback):
     ("arguments", "says"),
     [
         (("FROM generatio",), 'Did you mean "generation"'),
-        (("DELETE FROM exposure",), "read-only"),
+        (("DELETE FROM rules",), "read-only"),
         (("--schema", "unit_dya"), "Did you mean 'unit_day'?"),
         ((), "give one of: SQL, --tables, --schema TABLE"),
         (("SELECT 1", "--tables"), "give one of"),
