@@ -20,6 +20,8 @@ from listenback.lazy import CONTEXT_SETTINGS, Entry, LazyGroup
 from streams.errors import ListenbackError
 
 INTERRUPTED = 130
+DUCKDB_INTERRUPTED = "Query interrupted"
+"""What the RuntimeError says that DuckDB raises where Ctrl-C ends a query."""
 INTERNAL_ERROR = 70  # EX_SOFTWARE: a bug of ours; 1 means findings
 
 COMMANDS = MappingProxyType(
@@ -205,12 +207,14 @@ def run(args: list[str]) -> int:
     except BrokenPipeError:
         console.stop_writing()
         return console.BROKEN_PIPE
-    except Exception:  # noqa: BLE001 - the outermost edge: whatever it is, it is a bug of ours
-        traceback.print_exc()
-        console.print_error(
-            "Internal error", "this is a bug in listenback; the lines above say where."
-        )
-        return INTERNAL_ERROR
+    except Exception as error:  # noqa: BLE001 - the outermost edge: it is a bug of ours, mostly
+        if str(error) != DUCKDB_INTERRUPTED:
+            traceback.print_exc()
+            console.print_error(
+                "Internal error", "this is a bug in listenback; the lines above say where."
+            )
+            return INTERNAL_ERROR
+        code = INTERRUPTED
     if code == INTERRUPTED:
         console.print_error("Interrupted", "ended as asked.")
     return code if isinstance(code, int) else 0

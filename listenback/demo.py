@@ -94,4 +94,6 @@ def _streamed(folder: Path, plan: Plan, settings: Settings, step: Callable[[str]
         )
     finally:
         sink.close()
+    if done.ended_by != "idle":  # the worker takes the signal for itself, and ends in order
+        raise KeyboardInterrupt
     return Joined(settings.warehouse_file, truth, done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +76,7 @@ def demo(
     if as_json:
         console.print_json(_told(joined, planted, written, took_s))
     else:
-        _say(joined, planted, written, took_s)
+        _say(out, joined, planted, written, took_s)
 
 
 @contextmanager
@@ -119,7 +120,9 @@ def _report(joined: Joined, out: Path) -> tuple[tuple[Planted, ...], Written]:
     return planted, write_report(replace(report, planted=planted), out / "report")
 
 
-def _say(joined: Joined, planted: tuple[Planted, ...], written: Written, took_s: float) -> None:
+def _say(
+    out: Path, joined: Joined, planted: tuple[Planted, ...], written: Written, took_s: float
+) -> None:
     counts = joined.worker.progress
     fixed_n = sum(one.fixed_holds for one in planted)
     always_n = sum(one.always_holds for one in planted)
@@ -131,8 +134,23 @@ def _say(joined: Joined, planted: tuple[Planted, ...], written: Written, took_s:
         f"(expected: {0.95 * len(planted):.0f})\n"
         f"warehouse  {joined.warehouse}\n"
         f"report     {written.html}\n"
-        f"took       {took_s:.0f} s",
+        f"took       {took_s:.0f} s\n\n"
+        "Next, to look around:",
         markup=False,
+    )
+    for command in next_commands(out):
+        console.out.print(f"  {command}", markup=False)
+
+
+def next_commands(out: Path) -> tuple[str, ...]:
+    """What to type next, as a shell takes it."""
+    data, report = shlex.quote(str(out / "data")), shlex.quote(str(out / "report-again"))
+    return (
+        f"listenback query --data-dir {data} --tables",
+        f"listenback query --data-dir {data} 'FROM pipeline_health'",
+        f"listenback report --data-dir {data} --out {report}",
+        f"listenback trust --data-dir {data}",
+        f"listenback serve --data-dir {data}",
     )
 
 

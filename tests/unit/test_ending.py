@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -43,3 +45,26 @@ def test_the_deadline_ends_the_process_with_3_and_a_cancelled_one_does_not(monke
     late._timer.join(5)
     in_time._timer.join(5)
     assert ended == [3]
+
+
+INTERRUPTED_QUERY = """
+import os, signal, threading
+import duckdb
+from listenback import cli
+con = duckdb.connect()
+endless = "SELECT count(*) FROM range(100000000000000) a(x) WHERE hash(x) = 1"
+cli.get_command = lambda _: lambda **_: con.execute(endless)
+threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+raise SystemExit(cli.run([]))
+"""
+
+
+def test_ctrl_c_in_the_middle_of_a_query_is_no_bug_but_an_end_as_asked():
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_QUERY],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (130, "Interrupted: ended as asked.\n")
