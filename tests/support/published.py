@@ -44,7 +44,6 @@ class Published:
             return
         zeros = ("shard", *SUMS) if table == "unit_day_sum" else ("shard",)
         zeros = () if table == "erasure" else zeros  # it is a file's, not a shard's
-        table += RECENT if table in FACT_TABLES.values() else ""  # facts are a view of two places
         filled = {n: pl.col(n).fill_null(0) if n in frame else pl.lit(0) for n in zeros}
         frame = frame.with_columns(**filled)
         self._con.register("rows_to_insert", frame)
