@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from support.oracle import differences
-from support.simulation.scripted import check_sizes, joined
+from support.simulation.scripted import check_erasure, check_sizes, joined
 from support.simulation.world import check_prefix
 
 from streams.events.contracts import CONTRACTS
@@ -16,7 +16,7 @@ from streams.settings import Settings
 
 pytestmark = [pytest.mark.property, pytest.mark.timeout(900)]
 
-SEEDS = (0, 1)
+SEEDS = (0, 1, 3)
 
 
 @pytest.fixture
@@ -43,6 +43,12 @@ def test_a_scripted_log_in_small_flushes_gives_the_oracle_s_rows(worker, seed):
     log = joined(worker, seed, chunk_records=4)
     check_prefix(worker._con, log, is_whole=True)
     assert differences(worker._con) == {}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_erasure_stands_in_the_books_of_what_it_took(worker, seed):
+    joined(worker, seed)
+    check_erasure(worker)
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=lambda contract: contract.topic)

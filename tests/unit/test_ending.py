@@ -11,12 +11,34 @@ import pytest
 
 from listenback import ending
 
+SWALLOWING = """
+import signal
+from listenback import ending
 
-def test_sigterm_while_it_starts_ends_with_0():
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as ended, ending.early_sigterm():
+class Finalized:
+    def __del__(self):
         signal.raise_signal(signal.SIGTERM)
-    assert ended.value.code == 0
+
+with ending.early_sigterm():
+    {moment}
+    print("went on")
+"""
+"""What is raised in a finalizer is printed and forgotten."""
+
+
+@pytest.mark.parametrize(
+    "moment", ["signal.raise_signal(signal.SIGTERM)", "Finalized()"], ids=["anywhere", "swallowed"]
+)
+def test_sigterm_while_it_starts_ends_with_0_whatever_it_meets(moment):
+    program = [sys.executable, "-c", SWALLOWING.format(moment=moment)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_sigterm_is_as_before_when_the_worker_listens_no_more():
+    before = signal.getsignal(signal.SIGTERM)
+    with ending.early_sigterm():
+        assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
 
 
