@@ -15,6 +15,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
 
 from streams.agents import define_agents
@@ -29,7 +30,7 @@ from streams.transport import SCHEME, BatchApp, NoTables
 from streams.warehouse.trouble import disk_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
     from faust.types import TP
 
@@ -199,8 +200,17 @@ class _Worker:
             if positions is not None and is_quiet and is_done:
                 # The end as the last fetch said: Tansu's answer to "where is the end" is too low.
                 ends = {tp: self._app.consumer.highwater(tp) for tp in positions}
-                if all(end is not None and positions[tp] >= end for tp, end in ends.items()):
+                is_read = all(end is not None and positions[tp] >= end for tp, end in ends.items())
+                if is_read and await self._is_at_the_end(positions):
                     return
+
+    async def _is_at_the_end(self, positions: Mapping[TP, int]) -> bool:
+        """Whether the broker knows of nothing more now: the last fetch may be of long ago."""
+        try:
+            ends = await self._app.consumer.highwaters(*positions)
+        except KafkaError:  # who does not know where the end is looks again
+            return False
+        return all(positions[tp] >= ends.get(tp, 0) for tp in positions)
 
     async def _on_revoked(self, _: BatchApp, revoked: set[TP], **__: object) -> None:
         """Before the group takes the shards away: make durable and readable what was taken."""

@@ -42,7 +42,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-SEEDS_N = 1_000
+SEEDS_N = int(os.environ.get("LISTENBACK_SIMULATION_SEEDS_N", "500"))
 BLOCK_SEEDS = 50
 FAST_BLOCKS_N = 1
 SEEDS_PER_LOG = 10
