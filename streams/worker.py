@@ -194,14 +194,15 @@ class _Worker:
     async def _until_idle(self, idle_s: float) -> None:
         while True:
             await asyncio.sleep(min(idle_s, IDLE_LOOK_EVERY_S))
-            positions = self._feed.positions
-            is_quiet = monotonic_ms() - self._feed.taken_at_ms >= idle_s * 1_000
+            positions, taken_at_ms = self._feed.positions, self._feed.taken_at_ms
+            is_quiet = monotonic_ms() - taken_at_ms >= idle_s * 1_000
             is_done = self._feed.is_drained and self._forwarder.is_idle and self._eraser.is_idle
             if positions is not None and is_quiet and is_done:
                 # The end as the last fetch said: Tansu's answer to "where is the end" is too low.
                 ends = {tp: self._app.consumer.highwater(tp) for tp in positions}
                 is_read = all(end is not None and positions[tp] >= end for tp, end in ends.items())
-                if is_read and await self._is_at_the_end(positions):
+                is_end = is_read and await self._is_at_the_end(dict(positions))
+                if is_end and self._feed.taken_at_ms == taken_at_ms:  # nothing came meanwhile
                     return
 
     async def _is_at_the_end(self, positions: Mapping[TP, int]) -> bool:

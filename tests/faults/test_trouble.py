@@ -16,7 +16,7 @@ from support.traffic import Traffic
 
 from streams.topics import admin
 
-AWAY_S = 60
+AWAY_S = 120
 DISK_BYTES = 12 << 20
 
 

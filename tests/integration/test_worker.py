@@ -184,6 +184,6 @@ def test_what_comes_while_it_runs_is_delivered_before_it_is_idle(settings):
 
     sink.commit = send_more_and_commit
     send(settings, range(10))
-    run_worker(settings, sink, WorkerOptions(until_idle_s=0.1))
+    run_worker(settings, sink, WorkerOptions(until_idle_s=1.0))
     assert sink.values() == sent(range(20))
     assert is_in_order(sink)
