@@ -1,7 +1,7 @@
 """What people decided about dead letters: an append-only file beside the published warehouse.
 
 No part of a shard: a shard is a function of the log, and these are a person's acts. So restoring,
-merging and replaying neither need nor touch them (docs/decisions/0005). A line holds one act on
+merging and replaying neither need nor touch them (docs/decisions/0007). A line holds one act on
 some letters; the last act on a letter counts. A lost file costs nothing but the memory: what is
 then sent again is dropped as a duplicate.
 """
