@@ -84,7 +84,7 @@ class Pipeline:
         self._next: dict[TopicShard, int] = {}
         self._buffer = _Buffer()
         self._sealed_n = self._committed_n = 0
-        self._is_changed = False
+        self._is_changed = self._is_ahead_of_snapshot()
         self._published_at_ms = float("-inf")
         self._publish_took_ms = 0.0
         self._is_unclean = scrubbing.is_due(self._con)
@@ -107,6 +107,14 @@ class Pipeline:
             con.close()
             raise
         return con
+
+    def _is_ahead_of_snapshot(self) -> bool:
+        """Whether the last run of this worker committed what it could not publish any more."""
+        published = restore.most_advanced([self._published], skips_unusable=True)
+        return any(
+            messages_n > (published[shard].progress if shard in published else 0)
+            for shard, messages_n in restore.progress(self._con).items()
+        )
 
     def agree_on_partitions(self, partitions_n: int) -> None:
         """Refuse a log with another number of partitions than that of the file's rows."""

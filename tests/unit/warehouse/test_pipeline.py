@@ -120,6 +120,20 @@ def test_a_restart_goes_on_where_the_file_stands(tmp_path):
     second.close()
 
 
+def test_what_a_last_run_could_not_publish_is_published_by_the_next_one(tmp_path):
+    first = Pipeline(settings(tmp_path))
+    first.assign(frozenset({0}))
+    first.add(batch(Topic.EXPOSURES, [exposure()]))
+    first.flush()
+    first.close()
+    second = Pipeline(settings(tmp_path))
+    assert second.publish_if_due()
+    second.close()
+    third = Pipeline(settings(tmp_path))
+    assert not third.publish_if_due(), "nothing has changed since"
+    third.close()
+
+
 def test_other_window_sizes_on_the_same_file_are_refused(tmp_path):
     Pipeline(settings(tmp_path)).close()
     with pytest.raises(ConfigError, match="other rules"):
