@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
+from listenback import broker_findings, file_findings
 from listenback.dead_letter_finding import WHAT_NEXT, said_of_dead_letters
+from listenback.file_findings import nearest_folder
+from listenback.finding import Finding
 from streams import topics
 from streams.clock import now_us
 from streams.errors import ListenbackError
@@ -24,23 +26,12 @@ from streams.warehouse.publish import WORKER_GLOB
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-State = Literal["ok", "warn", "fail"]
 SHOWN = ("faust-streaming", "aiokafka", "kafka-python", "polars", "duckdb", "pydantic")
 FREE_BYTES_MIN = 1 << 30
 CLOCK_APART_MAX_S = 5.0
 PUBLISHED_AGE_MAX_S = 3_600.0
 SNAPSHOT_BEHIND_MAX_S = 120.0
 SECOND_US = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: what was looked at, how it is, what to do if it is not well."""
-
-    check: str
-    state: State
-    says: str
-    todo: str = ""
 
 
 def findings(flags: Mapping[str, object]) -> Iterator[Finding]:
@@ -55,13 +46,19 @@ def findings(flags: Mapping[str, object]) -> Iterator[Finding]:
     broker = _careful("broker", _broker, settings)
     yield broker
     if broker.state == "ok":
-        yield _careful("topics", _topics, settings)
+        found = _careful("topics", _topics, settings)
+        yield found
         yield _careful("lag", _lag, settings)
+        if found.state == "ok":
+            yield _careful("limits", broker_findings.limits, settings)
+            yield _careful("times", broker_findings.times, settings)
     yield _careful("data dir", _data_dir, settings)
+    yield _careful("room", file_findings.room, settings)
     yield _careful("clock", _clock, settings)
     yield _careful("warehouse", _warehouse, settings)
     if settings.warehouse_file.exists():
         yield _careful("dlq", _dead_letters, settings)
+    yield _careful("nights", file_findings.nights, settings)
 
 
 def _careful(check: str, look: Callable[[Settings], Finding], settings: Settings) -> Finding:
@@ -130,7 +127,7 @@ def _lag(settings: Settings) -> Finding:
 
 def _data_dir(settings: Settings) -> Finding:
     """Whether a worker could write here, and for how long."""
-    there = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.exists())
+    there = nearest_folder(settings.data_dir)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return Finding(
             "data dir",
@@ -147,7 +144,7 @@ def _data_dir(settings: Settings) -> Finding:
 
 def _clock(settings: Settings) -> Finding:
     """Our clock against that of the file system, which other workers share, and our own past."""
-    there = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.exists())
+    there = nearest_folder(settings.data_dir)
     with tempfile.TemporaryFile(dir=there if os.access(there, os.W_OK) else None) as probe:
         apart_s = os.fstat(probe.fileno()).st_mtime - now_us() / SECOND_US
     built_us = Path(__file__).stat().st_mtime_ns // 1_000

@@ -10,10 +10,16 @@ import contextlib
 import socket
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kafka import TopicPartition
-from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.admin import (
+    ConfigResource,
+    ConfigResourceType,
+    KafkaAdminClient,
+    OffsetSpec,
+    OffsetTimestamp,
+)
 from kafka.errors import (
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
@@ -44,6 +50,8 @@ DAY_MS = 86_400_000
 FOR_EVER = -1
 """Kafka deletes by the records' own times: old events would be gone within minutes."""
 LONG_MAX = (1 << 63) - 1
+BATCH_HEAD_BYTES = 1_024
+"""More than the head of a batch and of its one record, without key and headers, ever takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,14 @@ class PartitionState:
     def lag_n(self) -> int:
         """Records that the group has not told Kafka to be done with."""
         return max(0, self.end_offset - max(self.group_offset or 0, self.begin_offset))
+
+
+class Place(NamedTuple):
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
 
 
 def joined_names(settings: Settings) -> tuple[str, ...]:
@@ -151,7 +167,7 @@ def create_topics(
     Returns: the names created, none if all were there. Raises TransientError, IntegrityError.
     """
     if retention_ms is None:
-        retention_ms = int(settings.horizon_days * RETENTION_HORIZONS * DAY_MS)
+        retention_ms = retention_wanted_ms(settings)
     with admin(settings) as client:
         there = _counts(client, all_names(settings))
         joined = [count for name, count in there.items() if name in joined_names(settings)]
@@ -169,6 +185,11 @@ def create_topics(
                 client.create_topics(dict.fromkeys(missing, wish))
             client.wait_for_topics(missing, timeout_ms=int(CREATED_WAIT_MAX_S * 1_000))
         return tuple(missing)
+
+
+def retention_wanted_ms(settings: Settings) -> int:
+    """How old a record may grow before Kafka deletes it, so that a lost disk can be read anew."""
+    return int(settings.horizon_days * RETENTION_HORIZONS * DAY_MS)
 
 
 def _any_time(retention_ms: int) -> dict[str, str]:
@@ -221,6 +242,37 @@ def partition_states(settings: Settings) -> tuple[PartitionState, ...]:
         )
         for tp in tps
     )
+
+
+def told_rules(settings: Settings) -> dict[str, dict[str, str]]:
+    """The rules that hold for each of our topics that exist, by Kafka's names of them.
+
+    A broker may tell a few or none, Kafka tells all. Raises TransientError.
+    """
+    with admin(settings) as client:
+        names = list(_counts(client, all_names(settings)))
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        told = client.describe_configs(asked, config_filter="all").get("topic", {})
+    return {
+        name: {rule: one["value"] for rule, one in rules.items() if one["value"] is not None}
+        for name, rules in told.items()
+    }
+
+
+def records_from(settings: Settings, at_ms: int) -> dict[Place, int]:
+    """In each partition the first record of that time or later, and its time, ms since 1970.
+
+    Raises TransientError.
+    """
+    with admin(settings) as client:
+        counts = _counts(client, all_names(settings))
+        tps = [TopicPartition(name, p) for name, count in counts.items() for p in range(count)]
+        found = client.list_partition_offsets(dict.fromkeys(tps, OffsetTimestamp(at_ms)))
+    return {
+        Place(tp.topic, tp.partition, one.offset): one.timestamp
+        for tp, one in found.items()
+        if one.offset >= 0 and one.timestamp >= at_ms
+    }
 
 
 def _group_offsets(

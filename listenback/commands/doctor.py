@@ -13,7 +13,7 @@ from listenback import console
 from listenback.options import setting
 
 if TYPE_CHECKING:
-    from listenback.findings import Finding
+    from listenback.finding import Finding
 
 FINDINGS = 1
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -29,9 +29,11 @@ def doctor(
 ) -> None:
     """Find what is wrong here and what to do about it.
 
-    Looks at the packages, the settings, the broker, the topics, the lag, the
-    data dir, the clock, the warehouse and its dead letters. Changes nothing. Ends
-    with 1 if something fails; a warning alone ends with 0.
+    Looks at the packages, the settings, the broker, the topics, the lag, how long
+    and how much the topics take (limits), the records' times against this clock,
+    the data dir, room for the next snapshot, the clock, the warehouse, its dead
+    letters and the nights. Changes nothing. Ends with 1 if something fails; a
+    warning alone ends with 0.
 
     Examples:
       listenback doctor

@@ -14,7 +14,7 @@ import pytest
 from streams.events.contracts import CONTRACTS
 from streams.events.topics import JOINED_TOPICS
 from streams.producer import Message, Producer
-from streams.topics import all_names, create_topics, joined_names
+from streams.topics import DAY_MS, FOR_EVER, all_names, create_topics, joined_names
 
 pytestmark = pytest.mark.integration
 
@@ -99,7 +99,7 @@ def test_doctor_says_what_to_do_until_all_is_well(listenback):
     first = listenback("doctor")
     assert first.returncode == 1
     assert "listenback topics create" in first.stdout
-    create_topics(listenback.settings)
+    create_topics(listenback.settings, retention_ms=FOR_EVER)  # the examples' times are made up
     send_examples(listenback.settings)
     second = listenback("doctor", "--json")
     assert second.returncode == 0
@@ -107,9 +107,20 @@ def test_doctor_says_what_to_do_until_all_is_well(listenback):
     assert states["lag"] == states["warehouse"] == "warn"
     listenback("worker", "--until-idle", "0.3")
     third = json.loads(listenback("doctor", "--json").stdout)
-    checks = ["packages", "settings", "broker", "topics", "lag", "data dir", "clock", "warehouse"]
+    checks = ["packages", "settings", "broker", "topics", "lag", "limits", "times", "data dir"]
+    checks += ["room", "clock", "warehouse", "nights"]
     found = {one["check"]: one["state"] for one in third}
     assert found == {**dict.fromkeys(checks, "ok"), "dlq": "warn"}, "a listen of two is refused"
+
+
+def test_doctor_names_topics_that_delete_events_before_the_horizon(listenback):
+    create_topics(listenback.settings, retention_ms=7 * DAY_MS)
+    done = listenback("doctor", "--json")
+    (found,) = [one for one in json.loads(done.stdout) if one["check"] == "limits"]
+    assert (done.returncode, found["state"]) == (0, "warn")
+    assert "keep events for 7.0 days" in found["says"]
+    assert all(name in found["says"] for name in all_names(listenback.settings))
+    assert f"retention.ms={45 * DAY_MS}" in found["todo"]
 
 
 @pytest.mark.parametrize("command", [("worker",), ("topics", "list"), ("topics", "create")])
