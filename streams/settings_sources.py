@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PREFIX = "LISTENBACK_"
+ENCODING = "utf-8-sig"
+"""UTF-8 with or without the mark that some editors put before it."""
 PROJECT_FILE = "listenback.toml"
 ENV_FILE = ".env"
 NOT_SETTINGS = frozenset({"LISTENBACK_SHARED"})  # read by the tests: where the data sets are
@@ -66,12 +68,32 @@ def from_environment(environ: Mapping[str, str], known: Known) -> dict[str, Give
     }
 
 
+def _text_of(path: Path) -> str:
+    """The whole file. Raises ConfigError where it cannot be read or is no UTF-8."""
+    try:
+        return path.read_text(encoding=ENCODING)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            f"byte {error.object[error.start]:#04x} is not UTF-8.",
+            where=f"{path}:{line}",
+            done="Nothing of this file was taken.",
+            todo="Save the file as UTF-8.",
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"the file cannot be read: {error.strerror}.",
+            where=str(path),
+            todo="Let whoever runs this read it, or move it away.",
+        ) from error
+
+
 def from_env_file(path: Path, known: Known) -> dict[str, Given]:
     """What `LISTENBACK_*` lines of a `.env` give; its other lines belong to others."""
     if not path.is_file():
         return {}
-    text = path.read_text(encoding="utf-8")
-    values = dotenv_values(path, interpolate=False, encoding="utf-8")
+    text = _text_of(path)
+    values = dotenv_values(path, interpolate=False, encoding=ENCODING)
     origins = {name: f"{path}:{_line_of(name, text)}" for name in values if _is_ours(name)}
     _refuse_unknown(origins, _variables(known.names))
     return {
@@ -85,7 +107,7 @@ def from_project_file(path: Path, known: Known) -> dict[str, Given]:
     """What `listenback.toml` gives: one flat table of settings."""
     if not path.is_file():
         return {}
-    text = path.read_text(encoding="utf-8")
+    text = _text_of(path)
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -108,6 +108,19 @@ def test_broken_toml_names_the_file_and_the_line(tmp_path):
     assert "line 2" in message
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("listenback.toml", b"horizon_days = 3\n"), (".env", b"LISTENBACK_HORIZON_DAYS=3\n")],
+)
+def test_a_file_of_settings_is_utf_8_with_or_without_a_mark(file, text, tmp_path):
+    (tmp_path / file).write_bytes(b"\xef\xbb\xbf" + text)
+    assert load_settings().horizon_days == 3
+    (tmp_path / file).write_bytes(text + b"# caf\xe9\n")
+    message = refused()
+    assert f"{file}:2: byte 0xe9 is not UTF-8." in message
+    assert "Save the file as UTF-8." in message
+
+
 @pytest.mark.parametrize("name", sorted(SECRETS))
 def test_a_secret_is_taken_from_the_environment_only(name, tmp_path, monkeypatch):
     (tmp_path / "listenback.toml").write_text(f'{name} = "hunter2"\n')
