@@ -58,6 +58,7 @@ class Eraser:
     async def run(self) -> None:
         """Read until cancelled. Kafka's refusals are retried; the sink's end the worker."""
         try:
+            await self._feed.dealt.wait()  # which shards we need decides what a lost part means
             while True:
                 try:
                     await self._read()

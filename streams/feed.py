@@ -102,6 +102,7 @@ class Feed:
         self.progress = Progress()
         self.failed = asyncio.Event()
         self.failure: BaseException | None = None
+        self.dealt = asyncio.Event()
         self.letters_due = asyncio.Event()
         self.letters_due.set()  # some may be left from the last run
 
@@ -137,6 +138,7 @@ class Feed:
             )
         async with self._in_turn:
             await self._committed()
+            await self._read(lambda: None)  # a turn that was cancelled may still be adding
             offsets = await self.call(self._sink.assign, shards)
         self._durable.clear()
         return {TP(self._settings.topic(topic), shard): n for (topic, shard), n in offsets.items()}
@@ -149,6 +151,7 @@ class Feed:
             check_log(tp, offset, begin[tp], end[tp], accept_loss=self._accept_loss)
         self._positions = {tp: max(offset, begin[tp]) for tp, offset in wanted.items()}
         self._is_open = True
+        self.dealt.set()
         self.taken_at_ms = monotonic_ms()
         log.info("reading shards %s", sorted({tp.partition for tp in wanted}))
 
@@ -324,13 +327,14 @@ class Feed:
             await asyncio.shield(self._commit)
 
     def _next_batches(self) -> list[Fetched]:
-        """What waits, up to the rows of a flush."""
+        """What waits, up to the rows or the bytes of a flush."""
         batches: list[Fetched] = []
-        rows_n = 0
-        while self._waiting and rows_n < self._settings.flush_rows_max:
+        rows_n, room_bytes = 0, FLUSH_BYTES_MAX - self._unflushed_bytes
+        while self._waiting and rows_n < self._settings.flush_rows_max and room_bytes > 0:
             batch = self._waiting.popleft()
             batches.append(batch)
             rows_n += len(batch)
+            room_bytes -= batch.bytes_n
             self._waiting_bytes -= batch.bytes_n
         self._waiting_rows -= rows_n
         self._set_room()

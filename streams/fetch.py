@@ -25,7 +25,7 @@ from streams.inflating import BatchTooLargeError, bound_inflation
 from streams.odd_headers import keep_fetched_bytes, read_again
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from aiokafka.consumer.fetcher import Fetcher, FetchResult
@@ -249,7 +249,12 @@ def _records_of(batch: Any, source: Any) -> list[Any]:  # noqa: ANN401 - aiokafk
 
 
 def _bytes_n(row: Any) -> int:  # noqa: ANN401 - aiokafka's record, or an _Unread
-    return len(row.key or b"") + len(row.value or b"")
+    return len(row.key or b"") + len(row.value or b"") + headers_bytes_n(row.headers)
+
+
+def headers_bytes_n(headers: Iterable[tuple[str, bytes | None]]) -> int:
+    """Bytes of a record's headers; of names that are ASCII."""
+    return sum(len(name) + len(value or b"") for name, value in headers)
 
 
 def _is_sound(batch: Any) -> bool:  # noqa: ANN401 - aiokafka's record batch

@@ -41,4 +41,5 @@ def _joined(batches: list[Batch]) -> Batch:
         ]
         if has_types
         else (),
+        unreadable={at: why for batch in batches for at, why in batch.unreadable.items()},
     )

@@ -74,6 +74,7 @@ class Pipeline:
             settings.out_of_orderness_s * SECOND_US,
             Bounds(settings.dead_letter_rows_max, settings.dead_letter_bytes_max),
         )
+        self._is_shown_anew = False
         self._lock = hold(settings.worker_file)
         try:
             self._con = self._opened()
@@ -81,10 +82,11 @@ class Pipeline:
             self._lock.close()
             raise
         self._shards: frozenset[int] = frozenset()
+        self._is_dealt = False
         self._next: dict[TopicShard, int] = {}
         self._buffer = _Buffer()
         self._sealed_n = self._committed_n = 0
-        self._is_changed = self._is_ahead_of_snapshot()
+        self._is_changed = self._is_shown_anew or self._is_ahead_of_snapshot()
         self._published_at_ms = float("-inf")
         self._publish_took_ms = 0.0
         self._is_unclean = scrubbing.is_due(self._con)
@@ -103,17 +105,22 @@ class Pipeline:
             ruling.agree(con, settings)
             if archive.is_shown_elsewhere(con):
                 archive.show(con)
+                self._is_shown_anew = True
         except BaseException:
             con.close()
             raise
         return con
 
     def _is_ahead_of_snapshot(self) -> bool:
-        """Whether the last run of this worker committed what it could not publish any more."""
+        """Whether the last run committed, or forgot, what it could not publish any more."""
         published = restore.most_advanced([self._published], skips_unusable=True)
-        return any(
+        is_further = any(
             messages_n > (published[shard].progress if shard in published else 0)
             for shard, messages_n in restore.progress(self._con).items()
+        )
+        return is_further or (
+            self._published.is_file()
+            and not publish.scrubbed(self._con) <= publish.scrubbed_in(self._published)
         )
 
     def agree_on_partitions(self, partitions_n: int) -> None:
@@ -123,7 +130,7 @@ class Pipeline:
     def assign(self, shards: frozenset[int]) -> Mapping[TopicShard, int]:
         """Own these shards; where a published copy is further, our own too, take that one."""
         self._gain(shards - self._shards)
-        self._shards = shards
+        self._shards, self._is_dealt = shards, True
         self._buffer = _Buffer()
         self._committed_n = self._sealed_n
         stored = self._con.execute("SELECT topic, shard, next_offset FROM topic_shard").fetchall()
@@ -229,6 +236,7 @@ class Pipeline:
         """Checkpoint, copy, rename; the sole publisher's file is also the warehouse."""
         started_ms = monotonic_ms()
         settings = self._settings
+        self._drop_broken()
         self._scrub_if_due()
         compact.fold_if_due(self._con)
         is_more = self._archive_if_due()
@@ -239,7 +247,7 @@ class Pipeline:
             publish.link(self._published, settings.warehouse_file, keep_n=settings.publish_keep_n)
             publish.forget_predecessors(settings.warehouse_file)
         publish.forget_predecessors(self._published)
-        archiving.sweep(self._con, settings.named_warehouses())
+        archiving.sweep(self._con, settings.named_warehouses(), self._shards)
         self._is_changed = is_more
         self._published_at_ms = monotonic_ms()
         self._publish_took_ms = self._published_at_ms - started_ms
@@ -268,10 +276,16 @@ class Pipeline:
         What waits for a flush is looked at there. The bytes go when the file is written anew,
         before it is published next.
         """
+        self._drop_broken()
         done = erasing.erase(self._con, requests, self._rules)
         self._is_unclean = scrubbing.is_due(self._con)
         self._is_changed = self._is_changed or self._is_unclean
         return done.rows_n
+
+    def _drop_broken(self) -> None:
+        """A shard whose parts are gone is an error or, where it is not ours, no copy."""
+        if self._is_dealt:
+            restore.drop_broken(self._con, needed=self._shards)
 
     def forget_as(self, path: Path) -> None:
         """Forget whom a published file has forgotten."""

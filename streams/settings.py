@@ -212,6 +212,10 @@ class Settings(BaseModel):
         files = [*self.published_dir.glob("*.duckdb*"), *self.nights_dir.glob("*/*.duckdb")]
         return sorted(path for path in files if not path.name.startswith("."))
 
+    def pinned_warehouses(self) -> list[Path]:
+        """What the kept nights were made from."""
+        return sorted(self.nights_dir.glob("*/*.duckdb"))
+
     @property
     def config_hash(self) -> str:
         """16 hexadecimal digits that change with any setting but secrets, paths and worker_id."""

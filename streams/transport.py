@@ -36,7 +36,7 @@ from mode.threads import WorkerThread
 
 from streams.clock import monotonic_ms
 from streams.events.batch import Batch
-from streams.fetch import fetched_columns
+from streams.fetch import fetched_columns, headers_bytes_n
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -323,6 +323,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     def _batch(self, tp: TP, columns: Columns) -> Fetched:
         bytes_n = sum(map(len, filter(None, columns.keys)))
+        bytes_n += sum(map(headers_bytes_n, columns.headers))
         return Fetched(
             topic=self._intake.plain_topic(tp.topic),
             shard=tp.partition,

@@ -195,6 +195,7 @@ class _Worker:
         while True:
             await asyncio.sleep(min(idle_s, IDLE_LOOK_EVERY_S))
             positions, taken_at_ms = self._feed.positions, self._feed.taken_at_ms
+            epoch = self._feed.epoch
             is_quiet = monotonic_ms() - taken_at_ms >= idle_s * 1_000
             is_done = self._feed.is_drained and self._forwarder.is_idle and self._eraser.is_idle
             if positions is not None and is_quiet and is_done:
@@ -202,7 +203,8 @@ class _Worker:
                 ends = {tp: self._app.consumer.highwater(tp) for tp in positions}
                 is_read = all(end is not None and positions[tp] >= end for tp, end in ends.items())
                 is_end = is_read and await self._is_at_the_end(dict(positions))
-                if is_end and self._feed.taken_at_ms == taken_at_ms:  # nothing came meanwhile
+                is_same = (self._feed.epoch, self._feed.taken_at_ms) == (epoch, taken_at_ms)
+                if is_end and is_same:  # nothing came meanwhile, and nothing was dealt
                     return
 
     async def _is_at_the_end(self, positions: Mapping[TP, int]) -> bool:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from streams.clock import now_us
 from streams.errors import ConfigError, TransientError
 from streams.replay.rebuild import clear, publish_again, shadow_settings
-from streams.warehouse.connect import hold
+from streams.warehouse import archive
+from streams.warehouse.connect import archive_of, hold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from streams.settings import Settings
@@ -30,6 +31,7 @@ def swap(settings: Settings) -> Path:
         ConfigError: there is no rebuilt warehouse.
     """
     shadow = shadow_settings(settings)
+    live, shadowed = settings.warehouse_file, shadow.warehouse_file
     if not shadow.worker_file.is_file():
         raise ConfigError(
             "there is no rebuilt warehouse here.",
@@ -37,17 +39,20 @@ def swap(settings: Settings) -> Path:
             todo="Make one: listenback replay",
         )
     if not shadow.warehouse_file.is_file():  # a swap was cut short after its first rename
+        _link_parts(_parts_below(archive_of(live)), archive_of(live), archive_of(shadowed))
         publish_again(shadow)
     kept = settings.data_dir / f"replaced-{now_us()}"
     with nobody_writes(settings), nobody_writes(shadow):
         kept.mkdir(parents=True)
-        for live, new in (
+        for night in settings.pinned_warehouses():  # they go on naming the parts of their time
+            _link_parts(archive.files_of(night), archive_of(live), archive_of(shadowed))
+        for old, new in (
             (settings.published_dir, shadow.published_dir),
             (settings.worker_file.parent, shadow.worker_file.parent),
         ):
-            if live.exists():
-                live.rename(kept / live.name)
-            new.rename(live)
+            if old.exists():
+                old.rename(kept / old.name)
+            new.rename(old)
         _durable(settings.data_dir)
     clear(settings)
     return kept
@@ -72,6 +77,19 @@ def nobody_writes(settings: Settings) -> Iterator[None]:
                     todo="Stop all workers of this data directory (SIGTERM), then run this again.",
                 ) from error
         yield
+
+
+def _parts_below(folder: Path) -> Iterator[str]:
+    """The parts below an archive's folder, by their names in a file."""
+    return (str(path.relative_to(folder)) for path in sorted(folder.rglob("*.parquet")))
+
+
+def _link_parts(files: Iterable[str], source: Path, target: Path) -> None:
+    """Let parts be in another archive, too; their names are hashes of what they hold."""
+    for file in files:
+        if (source / file).is_file() and not (target / file).exists():
+            (target / file).parent.mkdir(parents=True, exist_ok=True)
+            os.link(source / file, target / file)
 
 
 def _durable(folder: Path) -> None:

@@ -46,6 +46,11 @@ def folder_of(con: DuckDBPyConnection) -> Path:
     return archive_of(Path(row[1] or ".")) if row[0] is None else Path(row[0])
 
 
+def shard_folder(shard: int) -> str:
+    """The folder of a shard's parts, below that of all parts."""
+    return f"shard={shard:02d}"
+
+
 def files(con: DuckDBPyConnection, table: str | None = None) -> list[str]:
     """The parts of a view, or of all."""
     own = "true" if table is None else f"table_name = '{table}'"

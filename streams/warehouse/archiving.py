@@ -10,6 +10,7 @@ What is due is a function of the shard: its watermark and its rows. When it is d
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from streams.errors import IntegrityError
+from streams.errors import IntegrityError, ListenbackError
 from streams.warehouse import archive
 from streams.warehouse.connect import first_row, literal, transaction
 from streams.warehouse.content import rows_number
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     import polars as pl
     from duckdb import DuckDBPyConnection
+
+log = logging.getLogger(__name__)
 
 DAY_US = 86_400_000_000
 NAME_DIGITS = 32
@@ -132,15 +135,25 @@ def forget(con: DuckDBPyConnection, view: str, gone: pl.DataFrame) -> int:
     return written_n
 
 
-def sweep(con: DuckDBPyConnection, others: Iterable[Path]) -> int:
-    """Remove old parts that `forget` replaced and that no file names any more; how many.
+def sweep(con: DuckDBPyConnection, others: Iterable[Path], shards: Iterable[int]) -> int:
+    """Remove parts that this file does not name any more, nor any other; how many.
 
-    others: all files that may name one beside this one.
+    Args:
+        con: the file of the one worker that owns these shards now. Of another's shard it may be
+            behind, and the owner may name a part in a file that it has not published yet.
+        others: all files that may name one beside this one; where one cannot be read, all stay.
+        shards: parts of others stay.
     """
-    gone = {row[0] for row in con.execute("SELECT file FROM archive_gone").fetchall()}
+    own = tuple(f"{archive.shard_folder(shard)}/" for shard in shards)
+    rows = con.execute("SELECT file FROM archive_gone").fetchall()
+    gone = {file for (file,) in rows if file.startswith(own)}
     if not gone:
         return 0
-    named = set(archive.files(con)).union(*(archive.files_of(path) for path in others))
+    try:
+        named = set(archive.files(con)).union(*(archive.files_of(path) for path in others))
+    except (ListenbackError, duckdb.Error) as error:
+        log.warning("archived parts that nothing needs stay: %s", error)
+        return 0
     for file in gone - named:
         (archive.folder_of(con) / file).unlink(missing_ok=True)
         con.execute("DELETE FROM archive_gone WHERE file = ?", [file])
@@ -201,8 +214,9 @@ def _checked(con: DuckDBPyConnection, piece: Piece, rows: str, coming: Path) -> 
     assert times is not None
     with coming.open("rb") as file:
         digits = hashlib.file_digest(file, "sha256").hexdigest()[:NAME_DIGITS]
-    place = f"shard={piece.shard:02d}/{piece.view}/day={piece.day}/part-{digits}.parquet"
+    folder = f"{archive.shard_folder(piece.shard)}/{piece.view}/day={piece.day}"
     first_us, last_us = times
+    place = f"{folder}/part-{digits}.parquet"
     return _Part(place, first_us, last_us, told[0], coming.stat().st_size, told[1])
 
 

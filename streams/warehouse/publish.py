@@ -69,25 +69,30 @@ def forget_predecessors(target: Path) -> None:
 
     They are those that did not know of a request, or had not been written anew since.
     """
-    gone = _scrubbed(target)
+    gone = scrubbed_in(target)
     for path in sorted(target.parent.glob(f"{target.name}.*")) if gone else []:
-        if path.suffix[1:].isdigit() and not gone <= _scrubbed(path):
+        if path.suffix[1:].isdigit() and not gone <= scrubbed_in(path):
             path.unlink(missing_ok=True)
 
 
-def _scrubbed(path: Path) -> frozenset[str]:
-    """Requests to forget somebody of which nothing is left in a published file."""
+def scrubbed(con: DuckDBPyConnection) -> frozenset[str]:
+    """Requests to forget somebody of which nothing is left in an open file."""
+    rows = con.execute("SELECT request_id FROM erasure WHERE is_scrubbed").fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+def scrubbed_in(path: Path) -> frozenset[str]:
+    """The same of a published file."""
     con = open_readable(path)
     try:
-        rows = con.execute("SELECT request_id FROM erasure WHERE is_scrubbed").fetchall()
+        return scrubbed(con)
     finally:
         con.close()
-    return frozenset(row[0] for row in rows)
 
 
 def _note_scrubbed(con: DuckDBPyConnection, sources: Iterable[Path]) -> None:
     """Nothing is left in a merged file of what is left in none of its sources."""
-    clean = [_scrubbed(path) for path in sources]
+    clean = [scrubbed_in(path) for path in sources]
     if clean:
         con.execute(
             "UPDATE erasure SET is_scrubbed = true WHERE request_id IN (SELECT unnest(?))",

@@ -103,6 +103,10 @@ def _progress_of(path: Path) -> tuple[Mapping[int, int], Sequence[archive.Missin
 def drop_shards(con: DuckDBPyConnection, shards: Iterable[int]) -> None:
     """Forget shards; inside the caller's transaction."""
     wanted = list(shards)
+    con.execute(
+        "INSERT INTO archive_gone SELECT file FROM archive_part WHERE shard IN (SELECT unnest(?))",
+        [wanted],
+    )
     for table in TABLES.values():
         con.execute(f"DELETE FROM {table.name} WHERE shard IN (SELECT unnest(?))", [wanted])
 

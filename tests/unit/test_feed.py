@@ -7,51 +7,14 @@ import threading
 
 import pytest
 from faust.types import TP
+from support.feeds import TPS, fetched, opened, settled, until
 from support.sinks import MemorySink
 
 from streams import feed as feeding
 from streams.errors import IntegrityError
-from streams.events.topics import JOINED_TOPICS
 from streams.feed import Feed
 from streams.settings import Settings
 from streams.transport import Fetched
-
-TPS = frozenset(TP(topic.value, shard) for topic in JOINED_TOPICS for shard in (0, 1))
-
-
-def fetched(feed, offsets, *, topic="listens", shard=0, position=None, epoch=None, size=1):
-    values = [b"%d" % offset * size for offset in offsets]
-    return Fetched(
-        topic,
-        shard,
-        list(offsets),
-        [5] * len(values),
-        [b"k"] * len(values),
-        values,
-        epoch=feed.epoch if epoch is None else epoch,
-        position=offsets[0] if position is None else position,
-        next_position=offsets[-1] + 1,
-        bytes_n=sum(map(len, values)),
-    )
-
-
-async def opened(sink, *, tps=TPS, begin=0, end=1_000_000, accept_loss=False, **settings):
-    """A feed that reads where the sink says."""
-    feed = Feed(Settings(**settings), sink, partitions_n=2, accept_loss=accept_loss)
-    wanted = await feed.assign(tps)
-    feed.opened(wanted, dict.fromkeys(tps, begin), dict.fromkeys(tps, end))
-    return feed
-
-
-async def settled(feed, condition):
-    """Run the feed until something holds, then end it."""
-    running = asyncio.ensure_future(feed.run())
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - any condition, not only events
-            await asyncio.sleep(0.005)
-    feed.end()
-    await running
-    feed.shut()
 
 
 def test_what_is_taken_is_flushed_by_age_in_order_and_in_two_other_threads():
@@ -95,6 +58,22 @@ def test_bytes_of_a_flush_force_it_before_the_age(monkeypatch):
         feed.take(fetched(feed, range(2), size=60))
         await settled(feed, lambda: feed.progress.flushes_n)
         assert sink.offsets() == {("listens", 0): [0, 1]}
+
+    asyncio.run(scenario())
+
+
+def test_a_flush_takes_no_more_than_its_bytes(monkeypatch):
+    monkeypatch.setattr(feeding, "FLUSH_BYTES_MAX", 100)
+    monkeypatch.setattr(feeding, "ADD_ROWS_MIN", 1)
+
+    async def scenario():
+        sink = MemorySink()
+        feed = await opened(sink, flush_age_max_ms=60_000)
+        for offset in range(4):
+            feed.take(fetched(feed, [offset], size=60))
+        await settled(feed, lambda: feed.is_drained)
+        assert sink.events.count("commit") == 2
+        assert sink.offsets() == {("listens", 0): [0, 1, 2, 3]}
 
     asyncio.run(scenario())
 
@@ -241,12 +220,6 @@ class SlowSink(MemorySink):
         self.begun_n += 1
         assert self.allowed.acquire(timeout=5)
         return super().commit(added)
-
-
-async def until(condition):
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - any condition, not only events
-            await asyncio.sleep(0.005)
 
 
 def test_the_next_flush_is_read_while_one_is_committed_and_waits_for_its_turn(monkeypatch):

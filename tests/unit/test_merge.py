@@ -16,3 +16,11 @@ def test_merging_keeps_order_and_headers():
     assert same is other
     assert list(one.offsets) == list(one.record_times_ms) == [0, 1, 2, 3]
     assert [list(pairs) for pairs in one.headers] == [[], [], [("h", b"1")], []]
+
+
+def test_merging_keeps_why_a_record_could_not_be_read():
+    def part(first, why):
+        return Batch("listens", 0, [first], [first], [None], [None], unreadable={first: why})
+
+    (one,) = merged([part(4, "offsets 4 to 6: too large"), part(7, "cut short")])
+    assert one.unreadable == {4: "offsets 4 to 6: too large", 7: "cut short"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from support.simulated import batches, warehouse
@@ -13,6 +14,7 @@ from streams.pipeline import Pipeline
 from streams.settings import Settings
 from streams.simulate.plan import Plan
 from streams.simulate.simulation import simulate
+from streams.warehouse import archive
 from streams.warehouse.connect import open_readable, open_writable
 from streams.warehouse.content import content_of
 
@@ -223,6 +225,40 @@ def test_facts_joined_anew_take_the_place_of_the_live_files_and_workers_read_on(
     assert sum(offsets.values()) > 0
     pipeline.close()
     assert content_at(live.warehouse_file).hash == told["hash"]
+
+
+def test_a_swap_that_was_cut_short_finds_the_parts_that_went_ahead(replay, live):
+    archived(live)
+    code, told, _ = replay(source=PARQUET)
+    assert code == 0
+    archived(live.model_copy(update={"data_dir": live.data_dir / "replay"}))
+    live.published_dir.rename(live.data_dir / "older")
+    (live.data_dir / "replay" / "published").rename(live.published_dir)  # and the power failed
+    assert list(live.archive_dir.rglob("*.parquet")) != []
+    assert replay("--swap", "--accept-difference", source=())[0] == 0
+    assert content_at(live.warehouse_file).hash == told["hash"]
+    pipeline = Pipeline(live)
+    assert archive.missing(pipeline._con) == []
+    pipeline.close()
+
+
+def test_a_pinned_night_still_finds_its_parts_after_a_swap(replay, live):
+    archived(live)
+    night = live.nights_dir / "2026-11-01" / "warehouse.duckdb"
+    night.parent.mkdir(parents=True)
+    shutil.copyfile(live.warehouse_file, night)
+    counted = "SELECT count(*) FROM listen"
+    before = asked(night, counted)
+    assert replay("--swap", source=PARQUET)[0] == 0
+    assert asked(night, counted) == before
+
+
+def asked(path, sql):
+    con = open_readable(path)
+    try:
+        return con.sql(sql).fetchall()
+    finally:
+        con.close()
 
 
 def test_facts_are_joined_as_far_as_they_go(replay):

@@ -333,3 +333,41 @@ def test_a_part_that_still_holds_the_user_is_residue(tmp_path):
         str(path.relative_to(place.data_dir))
         for path in (place.archive_dir / "shard=00" / "listen").rglob("*.parquet")
     }
+
+
+def test_parts_that_only_another_workers_own_file_names_stay(tmp_path):
+    place = settings(tmp_path / "data")
+    behind = aged(place)
+    archive_all(behind)
+    behind.publish()
+    behind.assign(frozenset())
+    owner = Pipeline(settings(tmp_path / "data", worker_id="1"))
+    owner.assign(frozenset({0}))
+    request = Request("r1", USER, 1, None)
+    behind.erase([request])
+    behind.publish()  # its old copy of the shard knows no part any more that the owner names
+    assert archive.missing(owner._con) == []
+    assert owner.erase([request])["listen"] == 3
+    owner.publish()
+    behind.close()
+    owner.publish()
+    on_disk = {str(path.relative_to(place.archive_dir)) for path in parts_below(place.archive_dir)}
+    assert on_disk == set(archive.files(owner._con))
+    owner.close()
+
+
+def parts_below(folder):
+    return [path for path in folder.rglob("*.parquet") if path.is_file()]
+
+
+def test_what_was_forgotten_and_not_yet_published_is_published_by_the_next_run(tmp_path):
+    first = aged(settings(tmp_path / "data"))
+    first.publish()
+    first.erase([Request("r1", USER, 1, None)])
+    first._scrub_if_due()
+    first.close()  # killed before it published
+    second = Pipeline(settings(tmp_path / "data"))
+    assert publish.scrubbed_in(second._published) == frozenset()
+    assert second.publish_if_due()
+    assert publish.scrubbed_in(second._published) == {"r1"}
+    second.close()
