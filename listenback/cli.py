@@ -209,6 +209,9 @@ def run(args: list[str]) -> int:
         return console.BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the outermost edge: it is a bug of ours, mostly
         if str(error) != DUCKDB_INTERRUPTED:
+            if said := _damage(error):
+                console.print_error(type(said).__name__, str(said))
+                return said.exit_code
             traceback.print_exc()
             console.print_error(
                 "Internal error", "this is a bug in listenback; the lines above say where."
@@ -218,6 +221,15 @@ def run(args: list[str]) -> int:
     if code == INTERRUPTED:
         console.print_error("Interrupted", "ended as asked.")
     return code if isinstance(code, int) else 0
+
+
+def _damage(error: Exception) -> ListenbackError | None:
+    """What DuckDB found wrong with a file in the middle of reading it; None: it is our bug."""
+    if "duckdb" not in sys.modules:  # half a second, for an error that cannot be of it
+        return None
+    from streams.warehouse.trouble import damage  # noqa: PLC0415 - see the line above
+
+    return damage(error)
 
 
 def _usage_error(error: typer.TyperException) -> int:

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 from packaging.requirements import Requirement
 
 from listenback import broker_findings, file_findings
@@ -20,8 +21,10 @@ from streams.clock import now_us
 from streams.errors import ListenbackError
 from streams.settings import Settings, load_settings
 from streams.warehouse.connect import first_row, open_readable
-from streams.warehouse.migrate import check_version, migrations, version_of
+from streams.warehouse.migrate import check_version, newest_version, version_of
 from streams.warehouse.publish import WORKER_GLOB
+from streams.warehouse.reading import open_warehouse
+from streams.warehouse.trouble import damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -67,6 +70,10 @@ def _careful(check: str, look: Callable[[Settings], Finding], settings: Settings
         return look(settings)
     except (ListenbackError, OSError) as error:
         return _failed(check, error)
+    except duckdb.Error as error:
+        if damaged := damage(error):
+            return _failed(check, damaged)
+        raise
 
 
 def _failed(check: str, error: ListenbackError | OSError) -> Finding:
@@ -160,7 +167,7 @@ def _clock(settings: Settings) -> Finding:
 
 def _dead_letters(settings: Settings) -> Finding:
     """How much was refused lately, and whether more than is kept."""
-    with open_readable(settings.warehouse_file) as con:
+    with open_warehouse(settings.warehouse_file) as con:
         is_well, says = said_of_dead_letters(con)
     return Finding("dlq", "ok", says) if is_well else Finding("dlq", "warn", says, WHAT_NEXT)
 
@@ -181,7 +188,7 @@ def _warehouse(settings: Settings) -> Finding:
         todo = "This is a bug: stop the worker, keep its file, report it."
         return Finding("warehouse", "fail", f"{path}: messages were read and are nowhere", todo)
     says = f"{path}: schema {version}, {read_n or 0:,} messages, {age_s:,.0f} s old"
-    if version < migrations()[-1].version:
+    if version < newest_version():
         return Finding("warehouse", "warn", says, "Restart the worker: it brings the schema up.")
     if behind := _behind(settings, path.stat().st_mtime):
         return Finding("warehouse", "warn", f"{says}; {behind[0]}", behind[1])

@@ -20,8 +20,8 @@ from streams.events.dead_letter import DeadLetterEnvelope
 from streams.events.topics import JOINED_TOPICS, dead_letter_topic
 from streams.original_records import consumer, until_silent
 from streams.topics import partition_counts
-from streams.warehouse.connect import open_readable
 from streams.warehouse.layout import SQL_TYPES, TABLES
+from streams.warehouse.reading import open_warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,7 +93,7 @@ def opened(
         con = duckdb.connect(":memory:")
         con.register("dead_letter", from_kafka(settings))
     else:
-        con = open_readable(warehouse or settings.warehouse_file)
+        con = open_warehouse(warehouse or settings.warehouse_file)
     try:
         con.register("decided", decisions.decided(decisions.path_of(settings)))
         con.execute(LETTER)

@@ -19,7 +19,7 @@ from listenback.definitions import definitions
 from listenback.options import setting
 from streams.errors import ConfigError
 from streams.settings import load_settings
-from streams.warehouse.connect import open_readable
+from streams.warehouse.reading import open_warehouse
 
 if TYPE_CHECKING:
     from analytics.adhoc import Adhoc
@@ -125,7 +125,7 @@ def compare(
 
 
 def _compared(path: Path, catalog: Catalog, pair: Pair) -> PairResult:
-    con = open_readable(path)
+    con = open_warehouse(path)
     try:
         return compare_arms(con, catalog, pair, where=path.name)
     finally:

@@ -104,9 +104,9 @@ def _report(joined: Joined, out: Path) -> tuple[tuple[Planted, ...], Written]:
     from listenback.commands.report import analysed  # noqa: PLC0415 - heavy, see `demo`
     from listenback.definitions import definitions  # noqa: PLC0415 - heavy, see `demo`
     from listenback.planted import against_truth  # noqa: PLC0415 - heavy, see `demo`
-    from streams.warehouse.connect import open_readable  # noqa: PLC0415 - heavy, see `demo`
+    from streams.warehouse.reading import open_warehouse  # noqa: PLC0415 - heavy, see `demo`
 
-    con = open_readable(joined.warehouse)
+    con = open_warehouse(joined.warehouse)
     try:
         request = Request(
             warehouse=str(joined.warehouse),

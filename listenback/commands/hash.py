@@ -11,9 +11,8 @@ from listenback.console import out, print_columns, print_json
 from listenback.options import setting
 from streams.errors import IntegrityError
 from streams.settings import load_settings
-from streams.warehouse.connect import open_readable
 from streams.warehouse.content import Content, content_of
-from streams.warehouse.migrate import check_current
+from streams.warehouse.reading import open_warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,9 +65,8 @@ def content_hash(
 
 
 def _content(path: Path) -> Content:
-    con = open_readable(path)
+    con = open_warehouse(path)
     try:
-        check_current(con, str(path))
         return content_of(con)
     finally:
         con.close()

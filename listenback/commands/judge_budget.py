@@ -17,7 +17,7 @@ from listenback.figures import number
 from listenback.options import setting
 from streams.errors import ConfigError
 from streams.settings import load_settings
-from streams.warehouse.connect import open_readable
+from streams.warehouse.reading import open_warehouse
 
 if TYPE_CHECKING:
     from analytics.judges.ledger import Entry
@@ -76,7 +76,7 @@ def budget(
     if days < 1:
         raise ConfigError(f"--days is {days}; it is at least 1.", where="--days")
     file = warehouse or load_settings(data_dir=data_dir).warehouse_file
-    con = open_readable(file)
+    con = open_warehouse(file)
     try:
         check_warehouse(con, str(file))
         entries = chosen(

@@ -19,7 +19,7 @@ from listenback.figures import row
 from listenback.options import setting
 from streams.errors import ConfigError, did_you_mean
 from streams.settings import load_settings
-from streams.warehouse.connect import open_readable
+from streams.warehouse.reading import open_warehouse
 
 WarehouseFile = Annotated[
     Optional[Path], typer.Option("--warehouse", help="A published file (default: the data dir's).")
@@ -53,7 +53,7 @@ def fused(
     """
     settings = load_settings(data_dir=data_dir)
     file = warehouse or settings.warehouse_file
-    con = open_readable(file)
+    con = open_warehouse(file)
     try:
         check_warehouse(con, str(file))
         before = DaySums.empty() if warehouse else load(settings.data_dir / "judges")

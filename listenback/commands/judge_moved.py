@@ -20,7 +20,7 @@ from listenback.figures import number, row
 from listenback.options import setting
 from streams.errors import ConfigError
 from streams.settings import load_settings
-from streams.warehouse.connect import open_readable
+from streams.warehouse.reading import open_warehouse
 
 if TYPE_CHECKING:
     from analytics.judges.moved import Moved
@@ -65,7 +65,7 @@ def moved_command(
     if periods[1][0] <= periods[0][1]:
         raise ConfigError("--to begins before --from is over.", where="--to")
     file = warehouse or load_settings(data_dir=data_dir).warehouse_file
-    con = open_readable(file)
+    con = open_warehouse(file)
     try:
         check_warehouse(con, str(file))
         entries = chosen(

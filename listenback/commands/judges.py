@@ -27,7 +27,7 @@ from listenback.lazy import CONTEXT_SETTINGS
 from listenback.options import setting
 from streams.errors import ConfigError, IntegrityError
 from streams.settings import load_settings
-from streams.warehouse.connect import open_readable
+from streams.warehouse.reading import open_warehouse
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -72,7 +72,7 @@ app.command("moved")(judge_moved.moved_command)
 
 def _open(warehouse: Path | None, data_dir: Path | None) -> DuckDBPyConnection:
     file = warehouse or load_settings(data_dir=data_dir).warehouse_file
-    con = open_readable(file)
+    con = open_warehouse(file)
     check_warehouse(con, str(file))
     return con
 

@@ -17,7 +17,7 @@ from listenback.console import out, print_json
 from listenback.options import setting
 from streams.errors import ConfigError
 from streams.settings import load_settings
-from streams.warehouse.connect import open_readable
+from streams.warehouse.reading import open_warehouse
 
 if TYPE_CHECKING:
     import polars as pl
@@ -82,7 +82,7 @@ def mine(
     terms, caps = _checked(Terms(k, top, fdr), Caps(per_artist, per_context))
     _check_folder(out_dir)
     file = warehouse or load_settings(data_dir=data_dir).warehouse_file
-    con = open_readable(file)
+    con = open_warehouse(file)
     try:
         check_warehouse(con, str(file))
         heard, found = _found(con, terms, (judge, dimension, epoch))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import logging
 import urllib.request
 from importlib.metadata import version
 from pathlib import Path
@@ -27,12 +28,14 @@ from streams.clock import now_us
 from streams.errors import ConfigError, ListenbackError, TransientError
 from streams.settings import load_settings
 from streams.warehouse import nights
+from streams.warehouse.trouble import damage
 
 if TYPE_CHECKING:
     from analytics.results import Report
     from analytics.revision import Verdicts
     from streams.settings import Settings
 
+log = logging.getLogger(__name__)
 DAY_US = 86_400_000_000
 POST_WAIT_MAX_S = 20.0
 REPORTS = Path("reports")
@@ -91,13 +94,29 @@ def make_night(
             found, told = _made(settings, wanted, at_us, config, out_dir)
     except ListenbackError as error:
         if not isinstance(error, TransientError):
-            latest.mark_failed(shown, wanted.isoformat(), str(error))
+            _banner(shown, wanted, str(error))
         raise
     except Exception as error:
-        latest.mark_failed(shown, wanted.isoformat(), f"{type(error).__name__}: a bug of ours.")
+        said = damage(error)
+        _banner(shown, wanted, str(said or f"{type(error).__name__}: a bug of ours."))
+        if said is not None:
+            raise said from error
         raise
     _post(settings, found)
     return found, told
+
+
+def _banner(shown: Path, date: dt.date, why: str) -> None:
+    """Say over the last report why there is none of tonight; why the night failed stays the error.
+
+    Where the reports cannot be written, that is often the same reason, and the banner fails, too.
+    """
+    try:
+        latest.mark_failed(shown, date.isoformat(), why)
+    except ConfigError as error:
+        log.error(  # noqa: TRY400 - said in one line
+            "nothing says over the last report that the night of %s failed: %s", date, error
+        )
 
 
 def _night_of(date: str | None, at_us: int, settings: Settings) -> dt.date:

@@ -19,7 +19,7 @@ from listenback.definitions import definitions
 from listenback.options import setting
 from streams.errors import ConfigError, did_you_mean
 from streams.settings import load_settings
-from streams.warehouse.connect import open_readable
+from streams.warehouse.reading import open_warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,7 +237,7 @@ def _of_catalogue(
         raise _usage("the experiment names no success metric and no guardrail.")
     per_day = None
     if source is not None and typed.is_empty:
-        con = open_readable(source)
+        con = open_warehouse(source)
         try:
             experiment = declared.id if declared else None
             known = read_baselines(con, catalog, chosen, experiment=experiment, where=source.name)

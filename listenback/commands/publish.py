@@ -6,13 +6,15 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import duckdb
 import typer
 
 from listenback.console import err, out, print_json
 from streams.clock import monotonic_ms
-from streams.errors import ConfigError
+from streams.errors import ConfigError, TransientError
 from streams.settings import Settings, load_settings
 from streams.warehouse import publish as publishing
+from streams.warehouse.trouble import damage, disk_trouble
 
 
 def publish(
@@ -54,15 +56,10 @@ def _merge_once(settings: Settings, *, as_json: bool, is_repeated: bool) -> None
                 where=str(settings.published_dir),
                 todo="Run `listenback worker` with the same --data-dir.",
             )
-        err.print("no worker has published yet; waiting", markup=False)
+        err.print(f"{settings.published_dir}: no worker has published yet; waiting", markup=False)
         return
     started_ms = monotonic_ms()
-    taken = publishing.merge(
-        sources,
-        settings.warehouse_file,
-        memory=settings.duckdb_memory,
-        keep_n=settings.publish_keep_n,
-    )
+    taken = _merged(settings, sources)
     took_s = (monotonic_ms() - started_ms) / 1_000
     if as_json:
         shards = {str(shard): path.name for shard, path in sorted(taken.items())}
@@ -73,3 +70,27 @@ def _merge_once(settings: Settings, *, as_json: bool, is_repeated: bool) -> None
         f"{settings.warehouse_file}: {len(taken)} shards of {files_n} workers, {took_s:.1f} s",
         markup=False,
     )
+
+
+def _merged(settings: Settings, sources: list[Path]) -> dict[int, Path]:
+    """The file each shard was taken from.
+
+    Raises: TransientError where the folder takes nothing; readers keep the last warehouse.
+    """
+    target = settings.warehouse_file
+    try:
+        return publishing.merge(
+            sources, target, memory=settings.duckdb_memory, keep_n=settings.publish_keep_n
+        )
+    except (OSError, duckdb.Error) as error:
+        if damaged := damage(error):
+            raise damaged from error
+        if isinstance(error, duckdb.Error) and disk_trouble(error, target) is None:
+            raise
+        why = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise TransientError(
+            f"the warehouse was not renewed: {why}.",
+            where=str(target.parent),
+            done="Readers keep the last one, and what workers published is as it was.",
+            todo="Make room or make the folder writable, then start it again.",
+        ) from error

@@ -18,7 +18,8 @@ from listenback.options import setting
 from streams.errors import ConfigError, did_you_mean
 from streams.settings import load_settings
 from streams.warehouse import nights
-from streams.warehouse.connect import open_readable
+from streams.warehouse.reading import open_for_questions
+from streams.warehouse.trouble import damage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,10 @@ def query(
     asked = _what(sql, schema, tables=tables)
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other.", where="listenback query")
-    con = open_readable(warehouse or _file(load_settings(data_dir=data_dir), as_of))
+    file = warehouse or _file(load_settings(data_dir=data_dir), as_of)
+    con, to_know = open_for_questions(file)
+    if to_know:
+        err.print(to_know, markup=False)
     try:
         names, rows = _ask(con, asked, {"table": schema} if schema else {}, limit)
         if schema and not rows:
@@ -127,6 +131,8 @@ def _ask(
         names = [column[0] for column in con.description or ()]
         return names, con.fetchmany(limit + 1) if limit else con.fetchall()
     except duckdb.Error as error:
+        if (damaged := damage(error)) is not None:
+            raise damaged from error
         raise ConfigError(
             " ".join(str(error).split()),
             where="SQL",

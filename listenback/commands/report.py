@@ -29,7 +29,7 @@ from streams.clock import now_us
 from streams.errors import ConfigError
 from streams.settings import load_settings
 from streams.warehouse import nights
-from streams.warehouse.connect import open_readable
+from streams.warehouse.reading import open_warehouse
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -129,7 +129,7 @@ def look_at(
 ) -> Report:
     """The report of a published file. before: what the night before said."""
     catalog = definitions(config)
-    con = open_readable(file)
+    con = open_warehouse(file)
     try:
         return analysed(con, catalog, request, before)
     finally:

@@ -55,7 +55,6 @@ def serve(
     server.check(serving)
     if server.plotly_file() is None:
         err.print("no charts, only tables: pip install 'listenback[serve]'", markup=False)
-    err.print(f"http://{host}:{port}  (Ctrl-C ends it)", markup=False)
     asyncio.run(_until_told(serving))
 
 
@@ -67,4 +66,6 @@ async def _until_told(serving: object) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
-    await server.serve(serving, ended)
+    shown = f"[{serving.host}]" if ":" in serving.host else serving.host
+    said = f"http://{shown}:{serving.port}  (Ctrl-C ends it)"
+    await server.serve(serving, ended, lambda: err.print(said, markup=False))

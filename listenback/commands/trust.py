@@ -18,7 +18,7 @@ from listenback.definitions import definitions
 from listenback.options import setting
 from streams.errors import ConfigError
 from streams.settings import load_settings
-from streams.warehouse.connect import open_readable
+from streams.warehouse.reading import open_warehouse
 
 SCHEMA = "listenback.trust/1"
 UNTRUSTWORTHY = 4
@@ -79,7 +79,7 @@ def trust(
     file = warehouse or settings.warehouse_file
     kept = None if fresh or warehouse else settings.data_dir / "judges"
     asked = Asked(judge, dimension, epoch, Rules(margin_share=margin))
-    con = open_readable(file)
+    con = open_warehouse(file)
     try:
         check_warehouse(con, str(file))
         before = load(kept) if kept else DaySums.empty()

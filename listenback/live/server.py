@@ -172,8 +172,8 @@ def _with_headers(answer: web.StreamResponse) -> web.StreamResponse:
     return answer
 
 
-async def serve(serving: Serving, ended: asyncio.Event) -> None:
-    """Serve until told to end.
+async def serve(serving: Serving, ended: asyncio.Event, listening: Callable[[], None]) -> None:
+    """Serve until told to end. listening: called once the address is ours.
 
     Raises: ConfigError where the address is taken or not ours.
     """
@@ -181,6 +181,7 @@ async def serve(serving: Serving, ended: asyncio.Event) -> None:
     await runner.setup()
     try:
         await web.TCPSite(runner, serving.host, serving.port).start()
+        listening()
         await ended.wait()
     except OSError as error:
         raise ConfigError(

@@ -6,8 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from streams.errors import ListenbackError
-from streams.warehouse.connect import open_readable
+from streams.warehouse.reading import open_warehouse
+from streams.warehouse.trouble import damage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +74,7 @@ def look(warehouse: Path, reports: Path, *, now_us: int) -> View:
     rows: dict[str, Sequence[Mapping[str, Any]]] = {}
     published_at_us, problem = None, None
     try:
-        con = open_readable(warehouse)
+        con = open_warehouse(warehouse)
         try:
             published_at_us = warehouse.stat().st_mtime_ns // 1_000
             rows = _rows(con)
@@ -79,6 +82,8 @@ def look(warehouse: Path, reports: Path, *, now_us: int) -> View:
             con.close()
     except ListenbackError as error:
         problem = str(error)
+    except duckdb.Error as error:
+        problem = str(damage(error) or error).splitlines()[0]
     except OSError as error:
         problem = f"{warehouse.name}: {error.strerror}; it is read again in a moment."
     return View(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from streams.errors import ConfigError, IntegrityError, TransientError
+from streams.errors import ConfigError, IntegrityError, ListenbackError, TransientError
+from streams.warehouse.trouble import damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,8 @@ LOG_BYTES_MAX = 256 << 20
 """The log that forces a checkpoint between two of a publisher's; a restart reads it back."""
 ARCHIVE_VARIABLE = "listenback_archive"
 """Variable of a connection: the folder that the archived parts of its file lie below."""
+LOCKED = "Could not set lock"
+"""What DuckDB says where another process holds a file."""
 WAREHOUSE = "warehouse_file"
 """Catalogue name of an attached file; views name no catalogue, so any name serves."""
 
@@ -92,10 +95,18 @@ def hold(path: Path) -> IO[str]:
 
     Raises:
         TransientError: another process holds the file.
-        ConfigError: its folder cannot be made.
+        ConfigError: its folder cannot be made, or not be written to.
     """
     _make_folder(path.parent)
-    lock = path.with_name(f".{path.name}.lock").open("w")
+    try:
+        lock = path.with_name(f".{path.name}.lock").open("w")
+    except OSError as error:
+        raise ConfigError(
+            f"no file can be made here: {error.strerror}.",
+            where=str(path.parent),
+            done="Nothing was opened.",
+            todo="Name a writable folder with --data-dir, or change its owner.",
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -109,6 +120,8 @@ def open_readable(path: Path) -> DuckDBPyConnection:
 
     Raises:
         ConfigError: the file is not there or is no DuckDB file.
+        IntegrityError: it is damaged, or a newer DuckDB made it.
+        TransientError: another process has it open for writing.
     """
     if not path.is_file():
         raise ConfigError(
@@ -164,10 +177,12 @@ def _held(path: Path) -> TransientError:
     )
 
 
-def _open_error(path: Path, error: duckdb.Error) -> ConfigError | TransientError | IntegrityError:
+def _open_error(path: Path, error: duckdb.Error) -> ListenbackError:
     text = str(error)
-    if "lock" in text.lower():
+    if LOCKED in text:
         return _held(path)
+    if damaged := damage(error, path):
+        return damaged
     if "version" in text and "storage" in text.lower():
         return IntegrityError(
             f"a newer DuckDB wrote this file ({text.splitlines()[0]}).",
@@ -175,5 +190,8 @@ def _open_error(path: Path, error: duckdb.Error) -> ConfigError | TransientError
             todo="Upgrade duckdb.",
         )
     return ConfigError(
-        f"cannot be opened as a DuckDB file: {text.splitlines()[0]}", where=str(path)
+        f"cannot be opened as a DuckDB file: {text.splitlines()[0]}",
+        where=str(path),
+        done="It was left as it is.",
+        todo="Name a published warehouse.duckdb; `listenback doctor` looks at the data dir's.",
     )

@@ -47,12 +47,17 @@ def migrations() -> list[Migration]:
     return known
 
 
+def newest_version() -> int:
+    """The schema version that this code writes and reads."""
+    return migrations()[-1].version
+
+
 def version_of(con: DuckDBPyConnection) -> int:
-    """The schema version of the open file; 0 for a file without history."""
+    """The schema version of the open file; 0 for a file without a history of ours."""
     try:
-        row = first_row(con, "SELECT coalesce(max(version), 0) FROM schema_history")
-    except duckdb.CatalogException:  # asking the catalogue first costs several ms an open
-        return 0
+        row = first_row(con, "SELECT coalesce(max(version), 0)::INTEGER FROM schema_history")
+    except (duckdb.CatalogException, duckdb.BinderException, duckdb.ConversionException):
+        return 0  # asking the catalogue first costs several ms an open
     assert row is not None
     return int(row[0])
 
@@ -63,7 +68,7 @@ def check_version(found: int, where: str) -> None:
     Raises:
         IntegrityError: the file's schema is newer than this code.
     """
-    newest = migrations()[-1].version
+    newest = newest_version()
     if found > newest:
         raise IntegrityError(
             f"schema version {found} is newer than this listenback knows ({newest}).",
@@ -86,14 +91,15 @@ def check_current(con: DuckDBPyConnection, where: str) -> None:
     Raises:
         IntegrityError: the file's schema is not this code's.
     """
-    found, newest = version_of(con), migrations()[-1].version
+    found, newest = version_of(con), newest_version()
     check_version(found, where)
     if found < newest:
         raise IntegrityError(
             f"schema version {found} is older than this listenback reads ({newest}).",
             where=where,
             done="Nothing was done.",
-            todo="Let a worker of this listenback publish it again.",
+            todo="Let a worker of this listenback publish it again; a file that was kept (a pinned "
+            "night) is read by the listenback that made it, or by `listenback query`.",
         )
 
 

@@ -16,7 +16,8 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from streams.errors import ConfigError, IntegrityError, TransientError
+from streams.errors import ConfigError, IntegrityError, ListenbackError, TransientError
+from streams.warehouse.reading import open_warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +70,7 @@ def pin(nights_dir: Path, look: Look, *, warehouse: Path, definitions: Path) -> 
 
     Raises:
         ConfigError: there is no warehouse, or the folder cannot be written.
+        IntegrityError: the warehouse is of another schema, or damaged: no report can be made of it.
     """
     folder = nights_dir / look.date
     if (folder / MANIFEST).is_file():
@@ -85,6 +87,7 @@ def pin(nights_dir: Path, look: Look, *, warehouse: Path, definitions: Path) -> 
         shutil.rmtree(coming, ignore_errors=True)
         coming.mkdir(parents=True)
         _second_name(warehouse, coming / WAREHOUSE)
+        _check_readable(coming / WAREHOUSE, warehouse)
         for part in ("metrics", "experiments"):
             if (definitions / part).is_dir():
                 shutil.copytree(definitions / part, coming / DEFINITIONS / part)
@@ -98,6 +101,8 @@ def pin(nights_dir: Path, look: Look, *, warehouse: Path, definitions: Path) -> 
             done="Nothing was kept.",
             todo="Make room, or make the folder writable.",
         ) from error
+    finally:
+        shutil.rmtree(coming, ignore_errors=True)
     return Night(look, folder)
 
 
@@ -130,12 +135,26 @@ def dates(nights_dir: Path) -> list[dt.date]:
 
 
 def expire(nights_dir: Path, *, keep_n: int) -> list[dt.date]:
-    """Remove all but the newest nights; returns what went. Reports made of them stay."""
+    """Remove all but the newest nights; returns what went. Reports made of them stay.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
     gone = dates(nights_dir)[:-keep_n]
-    for date in gone:
-        leaving = nights_dir / f".{date}.leaving"
-        (nights_dir / date.isoformat()).rename(leaving)
-        shutil.rmtree(leaving)
+    try:
+        for left in nights_dir.glob(".*.leaving"):  # by a process that died in the middle of it
+            shutil.rmtree(left)
+        for date in gone:
+            leaving = nights_dir / f".{date}.leaving"
+            (nights_dir / date.isoformat()).rename(leaving)
+            shutil.rmtree(leaving)
+    except OSError as error:
+        raise ConfigError(
+            f"nights beyond nights_keep_n cannot be removed: {error.strerror}.",
+            where=str(nights_dir),
+            done="Tonight's report is made and kept.",
+            todo="Make the folder writable, then give the same command again.",
+        ) from error
     return gone
 
 
@@ -152,7 +171,10 @@ def alone(nights_dir: Path) -> Iterator[None]:
         lock = (nights_dir / ".lock").open("w")
     except OSError as error:
         raise ConfigError(
-            f"nights cannot be kept here: {error.strerror}.", where=str(nights_dir)
+            f"nights cannot be kept here: {error.strerror}.",
+            where=str(nights_dir),
+            done="No night was pinned.",
+            todo="Make the folder writable, or name another with --data-dir.",
         ) from error
     with lock:
         try:
@@ -188,6 +210,18 @@ def _damaged(path: Path, why: str) -> IntegrityError:
         done="Nothing was made of it.",
         todo="Remove the folder of that night; its report, if one was made, stays.",
     )
+
+
+def _check_readable(pinned: Path, warehouse: Path) -> None:
+    """A night that is pinned stays, so what nothing can be made of is refused before.
+
+    The second name is opened, not the first: that may be another file by now.
+    """
+    try:
+        open_warehouse(pinned).close()
+    except ListenbackError as error:
+        error.where, error.done = str(warehouse), "No night was pinned."
+        raise
 
 
 def _second_name(source: Path, target: Path) -> None:

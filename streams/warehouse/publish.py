@@ -14,7 +14,7 @@ from streams.warehouse.connect import first_row, open_readable, open_writable
 from streams.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
@@ -133,6 +133,18 @@ def merge(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) ->
 def _merged(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) -> dict[int, Path]:
     best = restore.most_advanced(sources)
     coming = _coming(target)
+    try:
+        _build(coming, best, memory=memory)
+        place(coming, target, keep_n=keep_n)
+    except BaseException:
+        with contextlib.suppress(OSError):  # half a file would hold the space that lacks;
+            _coming(target)  # what cannot be removed now is removed by the next merge
+        raise
+    forget_predecessors(target)
+    return {shard: copy.path for shard, copy in best.items()}
+
+
+def _build(coming: Path, best: Mapping[int, restore.Copy], *, memory: str) -> None:
     con = open_writable(coming, memory=memory, threads_n=2)
     try:
         migrate(con, str(coming))
@@ -144,9 +156,6 @@ def _merged(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) 
         con.execute("CHECKPOINT")
     finally:
         con.close()
-    place(coming, target, keep_n=keep_n)
-    forget_predecessors(target)
-    return {shard: copy.path for shard, copy in best.items()}
 
 
 def _coming(target: Path) -> Path:

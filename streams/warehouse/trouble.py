@@ -1,19 +1,53 @@
-"""What a person is told when the disk under a file gives out."""
+"""What a person is told when the disk under a file gives out, or a file is not what it was."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from streams.errors import TransientError
+from streams.errors import IntegrityError, TransientError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FULL = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+
+DAMAGED = ("Corrupt database file", "Could not read enough bytes")
+DAMAGED_PART = ("No files found that match", "to be a Parquet file", "No magic bytes found")
+
+
+def damage(error: BaseException, path: Path | None = None) -> IntegrityError | None:
+    """The error in words if a file is cut, overwritten or gone that was whole once; else None.
+
+    DuckDB says so at the first block that is read, which may be long after the file was opened.
+    path: of the file, where the caller knows it; DuckDB does not always say.
+    """
+    told = str(error).partition("\n")[0].rstrip(".")
+    if not isinstance(error, duckdb.Error):
+        return None
+    named = re.search(r"""["'](/[^"']+)["']""", told)
+    where = str(path or "") or (named[1] if named else "")
+    if any(words in told for words in DAMAGED):
+        return IntegrityError(
+            f"the file is damaged ({told}).",
+            where=where,
+            done="Nothing was made of it.",
+            todo="Let a worker (with several: `listenback publish`) publish it again, or name an "
+            "earlier snapshot (warehouse.duckdb.1) with --warehouse; of a damaged night remove the "
+            "folder.",
+        )
+    if any(words in told for words in DAMAGED_PART):
+        return IntegrityError(
+            f"an archived part is not as it was ({told}).",
+            where=where,
+            done="Nothing was made of what is left.",
+            todo="Put `archive` back beside the file, from a backup.",
+        )
+    return None
 
 
 def disk_trouble(error: BaseException, path: Path) -> TransientError | None:
