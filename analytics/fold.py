@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 UNIT_TABLE = "folded_unit"
 UNIT_DAYS = "unit_day_sum"
 """The rows under the view `unit_day`, some per key: sums of sums are sums, and the view would add
-them up by key first, with every column: eight times the work, measured on 3 million rows."""
+them up by key first, with every column: eight times the work, measured on 3 million rows. What
+tests a day's sum is the exception: see `_rows`."""
 STARTS = Expression(((1, "starts_n"),))
+_OF_USER = """d.unit_id = met.unit_id AND d.unit_type = met.unit_type
+        AND met.unit_type = 'user' AND d.experiment_id = ''"""
 _COMPARISON = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
 
 
@@ -140,15 +143,11 @@ WITH met AS (
         GROUP BY ALL)
 ), exposed AS (
     SELECT unit_no{_sums(exposed, names)}
-    FROM (SELECT d.*, met.unit_no, date_diff('day', met.first_day, d.day) AS age
-        FROM {source} d JOIN met USING (experiment_id, unit_type, unit_id)
-        WHERE d.day <= $as_of)
+    FROM ({_rows(exposed, f"FROM {source} d JOIN met USING (experiment_id, unit_type, unit_id)")})
     GROUP BY unit_no
 ), whole AS (
     SELECT unit_no{_sums(whole, names)}
-    FROM (SELECT d.*, met.unit_no, date_diff('day', met.first_day, d.day) AS age
-        FROM met JOIN {source} d ON d.unit_id = met.unit_id AND d.unit_type = met.unit_type
-        WHERE met.unit_type = 'user' AND d.experiment_id = '' AND d.day <= $as_of)
+    FROM ({_rows(whole, f"FROM met JOIN {source} d ON {_OF_USER}")})
     GROUP BY unit_no
 )
 SELECT experiment_id, unit_type, unit_id, variant_id, is_multiple, has_past, first_day, age,
@@ -158,6 +157,20 @@ FROM (SELECT met.*, whole.unit_no IS NOT NULL AS has_past,
     FROM met LEFT JOIN exposed USING (unit_no) LEFT JOIN whole USING (unit_no))
 ORDER BY experiment_id
 """
+
+
+def _rows(spans: Sequence[Span], joined: str) -> str:
+    """The rows of every unit with their age; one a day where a span tests what a day's sum is.
+
+    A sum of parts of a day is the day's sum, but a test of parts counts one day several times.
+    """
+    age = "date_diff('day', met.first_day, d.day) AS age"
+    if not any(span.expression.test for span in spans):
+        return f"SELECT d.*, met.unit_no, {age} {joined} WHERE d.day <= $as_of"
+    columns = dict.fromkeys(name for span in spans for _, name in span.expression.terms)
+    sums = ", ".join(f"sum(d.{name})::BIGINT AS {name}" for name in columns)
+    return f"""SELECT met.unit_no, {age}, {sums} {joined}
+        WHERE d.day <= $as_of GROUP BY met.unit_no, d.variant_id, age"""
 
 
 def _sums(spans: Sequence[Span], names: dict[Span, str]) -> str:

@@ -61,6 +61,18 @@ def test_rows_of_one_key_add_up_wherever_they_stand(fold):
     assert {unit: row[2] for unit, row in found.items()} == {"u": 6}
 
 
+def test_a_day_that_is_spread_over_rows_is_one_active_day(fold):
+    metric = metric_yaml("m", mean_body("active_days"), table="all")
+    rows = [a_day("u", 0, exposures_n=1)]
+    rows += [past("u", 1, shard=shard, starts_n=n) for shard, n in ((0, 2), (1, 1), (1, 3))]
+    rows += [past("u", 2, starts_n=4), past("u", 2, shard=1, ms_played=9)]
+    rows += [past("u", 3, shard=shard, starts_n=n) for shard, n in ((0, 1), (0, -1))]
+    rows += [past("u", -2, shard=shard, starts_n=1) for shard in (0, 1)]
+    found, columns = fold(metric, rows)
+    assert found["u"][2:] == (2, 1)
+    assert len(columns.covariate) == 1
+
+
 def test_a_closed_window_holds_its_days_and_no_other(fold):
     metric = metric_yaml(
         "m", mean_body("starts"), window=WEEK, more="variance_reduction: {enabled: false}"
