@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PAIRS_MIN = 30
 """Fewer decided pairs carry no statement."""
-_PAIRS = """
+PAIRS = """\
 WITH pair AS (
     SELECT dimension AS label_dimension, generation_id AS a, other_generation_id AS b,
         preference = 'A' AS prefers_a
@@ -39,8 +39,7 @@ SELECT judge_id, dimension, label_dimension, evaluator_epoch,
     count(*) FILTER (score_a <> score_b) AS decided,
     count(*) FILTER (score_a = score_b) AS ties,
     count(*) FILTER (score_a IS NULL OR score_b IS NULL) AS unscored
-FROM seen GROUP BY ALL HAVING bool_or(known) ORDER BY ALL
-"""
+FROM seen GROUP BY ALL HAVING bool_or(known) ORDER BY ALL"""
 
 
 def read_agreement(
@@ -54,7 +53,7 @@ def read_agreement(
     Ties of people (TIE, BOTH_BAD) decide nothing and are left out; ties of the judge are counted
     beside. Pairs count as independent, also where one person made several.
     """
-    rows = con.sql(_PAIRS).fetchall()
+    rows = con.sql(PAIRS).fetchall()
     return tuple(_agreement(row, instruments, alpha=alpha) for row in rows)
 
 

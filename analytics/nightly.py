@@ -13,6 +13,7 @@ from analytics.experiments import ALPHA, Night, experiment_result
 from analytics.fold import UNIT_DAYS, UNIT_TABLE, fold_units
 from analytics.forgotten import read_forgotten
 from analytics.headline import STATES, headline
+from analytics.queries import queries
 from analytics.read import (
     check_warehouse,
     data_day,
@@ -76,6 +77,7 @@ def analyse(con: DuckDBPyConnection, catalog: Catalog, request: Request) -> Repo
             command=request.command,
         ),
         forgotten=read_forgotten(con),
+        queries=queries(catalog.metrics.values(), as_of),
     )
 
 

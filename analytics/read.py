@@ -22,6 +22,22 @@ REFUSED_SHARE_LOOK = 0.01
 """Share of dead letters of what was read, likewise."""
 SHARD_BEHIND_LOOK_S = 86_400
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+TOPICS = """\
+SELECT topic, sum(read_n)::BIGINT AS read_n, sum(accepted_n)::BIGINT AS accepted_n,
+    sum(duplicate_n)::BIGINT AS duplicate_n, sum(dead_lettered_n)::BIGINT AS dead_lettered_n,
+    sum(late_n)::BIGINT AS late_n, sum(unknown_enum_n)::BIGINT AS unknown_enum_n,
+    bool_and(is_balanced) AS is_balanced
+FROM pipeline_health GROUP BY topic ORDER BY topic"""
+DEAD_LETTERS = """\
+SELECT topic, coalesce(error_class, 'unknown') AS error_class, sum(refused_n)::BIGINT AS n
+FROM dead_letter_count GROUP BY ALL ORDER BY n DESC, topic, error_class"""
+GENERATIONS = """\
+SELECT count(*) AS generations, count(*) FILTER (first_exposure_us IS NULL) AS orphans
+FROM generation"""
+PROGRESS = """\
+SELECT strftime(make_timestamp(min(watermark_us)), '%Y-%m-%dT%H:%M:%SZ') AS watermark,
+    (max(watermark_us) - min(watermark_us)) / 1e6 AS slowest_shard_behind_s
+FROM pipeline_health"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +102,10 @@ def seen_experiments(con: DuckDBPyConnection, table: str) -> tuple[Seen, ...]:
 def read_trust(con: DuckDBPyConnection, *, now_us: int) -> Trust:
     """Balance, dead letters, orphans and freshness, with what is not as it should be in words."""
     topics = _topics(con)
-    dead = con.execute("""
-        SELECT topic, coalesce(error_class, 'unknown'), sum(refused_n)::BIGINT AS n
-        FROM dead_letter_count GROUP BY ALL ORDER BY n DESC, topic, 2
-    """).fetchall()
-    generations, orphans = one_row(
-        con, "SELECT count(*), count(*) FILTER (first_exposure_us IS NULL) FROM generation"
-    )
+    dead = con.execute(DEAD_LETTERS).fetchall()
+    generations, orphans = one_row(con, GENERATIONS)
     mark = watermark_us(con)
-    (fastest,) = one_row(con, "SELECT max(watermark_us) FROM pipeline_health")
-    behind_s = None if mark is None else (int(fastest) - mark) / 1e6
+    _, behind_s = one_row(con, PROGRESS)
     bad = _unbalanced(topics)
     look = _worth_a_look(topics, generations, orphans, behind_s)
     return Trust(
@@ -117,12 +127,7 @@ def stamp(us: int) -> str:
 
 
 def _topics(con: DuckDBPyConnection) -> tuple[TopicBalance, ...]:
-    rows = con.execute("""
-        SELECT topic, sum(read_n)::BIGINT, sum(accepted_n)::BIGINT, sum(duplicate_n)::BIGINT,
-            sum(dead_lettered_n)::BIGINT, sum(late_n)::BIGINT, sum(unknown_enum_n)::BIGINT,
-            bool_and(is_balanced)
-        FROM pipeline_health GROUP BY topic ORDER BY topic
-    """).fetchall()
+    rows = con.execute(TOPICS).fetchall()
     return tuple(TopicBalance(*row) for row in rows)
 
 

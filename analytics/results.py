@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from analytics.data_trust import Trust
     from analytics.disagreement import Disagreement
     from analytics.forgotten import Forgotten
+    from analytics.queries import Query
 
 SCHEMA = "listenback.report/1"
 """Changes its number when a field of the JSON changes its meaning or goes away."""
@@ -374,7 +375,8 @@ class Planted:
 class Report:
     """Everything that leaves. planted: only of a simulation, whose truth is known.
 
-    judges: their certificates, where a trial was held. changes: where a night came before.
+    judges: their certificates, where a trial was held. changes: where a night came before. queries:
+    the SQL behind the numbers.
     """
 
     schema: str
@@ -392,3 +394,4 @@ class Report:
     disagreement: Disagreement | None = None
     changes: Changes | None = None
     artists: ArtistView | None = None
+    queries: tuple[Query, ...] = ()

@@ -103,7 +103,13 @@ def _environment(numbers: Numbers) -> Environment:
         dash=words.NONE,
     )
     environment.filters["minute"] = _minute
+    environment.filters["anchor"] = _anchor
     return environment
+
+
+def _anchor(query: str) -> str:
+    """Where a query stands on the page: `sql-metrics-minutes-d7`."""
+    return f"sql-{query.replace('/', '-')}"
 
 
 def _minute(moment: str) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import duckdb
 import pytest
 from support.oracle import differences
+from support.report_sql import columns_and_rows, held
 from support.simulated import SHARDS_N, batches
 
+from analytics.nightly import Request, analyse
+from listenback.definitions import definitions
 from streams.pipeline import Pipeline
 from streams.settings import Settings
 from streams.simulate.plan import Plan
 from streams.simulate.simulation import simulate
+from streams.warehouse.connect import open_readable
 
 EVENTS_N = 30_000
 
@@ -61,3 +65,16 @@ def test_the_counts_are_those_the_simulator_planted(joined):
         for topic, one in truth.items()
         for kind, n in one["poison_by_error_class"].items()
     }
+
+
+def test_the_numbers_of_its_report_come_out_of_the_report_s_own_sql(joined):
+    catalog = definitions(None)
+    con = open_readable(joined.warehouse_file)
+    try:
+        report = analyse(con, catalog, Request("warehouse.duckdb", now_us=1_793_700_000_000_000))
+        rows = {name: found for name, (_, found) in columns_and_rows(con, report).items()}
+    finally:
+        con.close()
+    compared = list(held(report, rows, catalog))
+    assert [one for one in compared if one[1] != one[2]] == []
+    assert len(compared) > 500

@@ -1,0 +1,109 @@
+"""The SQL that a report carries gives its numbers, on the file that the report was made from."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+
+import pytest
+from support.night import METRICS, PLAN, fill
+from support.published import Published, config_of, mean_body, metric_yaml
+from support.report_sql import columns_and_rows, held
+
+from analytics.catalog import load_catalog
+from analytics.nightly import Request, analyse
+from analytics.report.write import to_html, to_json
+from listenback.cli import run
+from streams.warehouse.connect import open_readable
+
+NOW_US = 1_793_700_000_000_000
+MORE = (
+    metric_yaml("active", mean_body("active_days"), table="all"),
+    metric_yaml(
+        "capped",
+        mean_body("minutes", "cap: {min: 1, max: 3.5}"),
+        window="type: closed, aggregation_window: 2d",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a warehouse, some of whose days lie in parts, and definitions."""
+    folder = tmp_path_factory.mktemp("home")
+    published = Published(folder / "warehouse.duckdb")
+    fill(published)
+    parts = ({"shard": 1, "starts_n": 1}, {"shard": 2, "starts_n": 2, "ms_played": 5})
+    ours = {"experiment_id": "", "variant_id": "", "day": 12}
+    published.unit_days(
+        [{**ours, "unit_id": f"u{unit}", **part} for unit in range(0, 90, 2) for part in parts]
+    )
+    published.close()
+    config_of(folder / "config", (*METRICS, *MORE), PLAN)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def catalog(home):
+    return load_catalog(home / "config")
+
+
+@pytest.fixture(scope="module")
+def report(home, catalog):
+    opened = open_readable(home / "warehouse.duckdb")
+    try:
+        return analyse(opened, catalog, Request("warehouse.duckdb", now_us=NOW_US))
+    finally:
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def asked(home, report):
+    """By query its columns and its rows."""
+    opened = open_readable(home / "warehouse.duckdb")
+    try:
+        return columns_and_rows(opened, report)
+    finally:
+        opened.close()
+
+
+def test_numbers_come_out_of_their_sql_and_intervals_out_of_its_moments(report, asked, catalog):
+    rows = {name: found for name, (_, found) in asked.items()}
+    compared = list(held(report, rows, catalog))
+    assert [one for one in compared if one[1] != one[2]] == []
+    assert len(compared) > 50
+
+
+def test_every_metric_has_a_query_and_every_column_that_is_named_is_there(report, asked):
+    assert {one.metric for one in report.experiments[0].comparisons} <= asked.keys()
+    for query in report.queries:
+        columns, _ = asked[query.id]
+        assert {name for name in query.gives if name != "over_N_days"} <= set(columns)
+
+
+def test_the_functions_that_a_query_names_exist(report):
+    named = {name for one in report.queries for name in one.functions}
+    assert len(named) > 8
+    for name in named:
+        module, _, function = name.partition(".")
+        assert callable(getattr(import_module(f"analytics.stats.{module}"), function))
+
+
+def test_a_query_holds_nothing_that_a_shell_reads(report):
+    assert [one.id for one in report.queries if set(one.sql) & set('"$`!\\')] == []
+
+
+def test_a_query_can_be_pasted_from_the_json_into_listenback_query(report, home, capsys):
+    query = next(one for one in json.loads(to_json(report))["queries"] if one["id"] == "units")
+    file = str(home / "warehouse.duckdb")
+    assert run(["query", query["sql"], "--warehouse", file, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["variant_id"]: row["units"] for row in rows} == report.experiments[0].units
+
+
+def test_the_page_links_every_metric_of_its_tables_to_the_sql(report):
+    page = to_html(report)
+    for one in report.experiments[0].comparisons:
+        anchor = f"sql-{one.metric.replace('/', '-')}"
+        assert f'href="#{anchor}"' in page
+        assert page.count(f'id="{anchor}"') == 1
