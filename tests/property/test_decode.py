@@ -96,7 +96,9 @@ def test_any_bytes_are_survived(values, name):
         min_size=1,
         max_size=30,
     ),
-    st.sampled_from([",", ',"x":1', ',"a":""', ""]),
+    st.sampled_from(
+        [",", ',"x":1', ',"a":""', "", ',"score_value":100.0', ',"x":{"score_value":100.0}', " "]
+    ),
 )
 def test_no_way_to_write_a_number_hides_what_stands_beside_it(numbers, beside):
     contract = BY_NAME["judge_score"]
@@ -104,3 +106,19 @@ def test_no_way_to_write_a_number_hides_what_stands_beside_it(numbers, beside):
     whole = written({k: v for k, v in base.items() if v is not None})[:-1]
     texts = [number if isinstance(number, str) else json.dumps(number) for number in numbers]
     check(contract, [whole + f',"score_value":{text}{beside}}}'.encode() for text in texts])
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"%b", b" %b\r\n", b"\xff%b", b"%b\xc3", b"[%b]", b"%.9b", b"%b}", b"\x0b%b"]
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.integers(1, 60),
+)
+def test_what_is_no_object_is_told_apart_wherever_it_stands(shapes, times_n):
+    """More rows than are looked at one by one, ever more often cut in halves to find the bad."""
+    contract = BY_NAME["feedback"]
+    check(contract, [shape % written(contract.example) for shape in shapes * times_n])
