@@ -33,8 +33,10 @@ def serve(
     """Show live windows, balance, verdicts over the nights, judges, dead letters.
 
     A local web page that refreshes itself and changes nothing. On any other
-    address than loopback it asks for the token LISTENBACK_SERVE_TOKEN. Works
-    without JavaScript; charts need the extra `listenback[serve]`.
+    address than loopback it asks for the token LISTENBACK_SERVE_TOKEN. Windows
+    are as fine as the traffic carries (20 plays each), over the newest 180;
+    the links above the chart choose another size. Works without JavaScript;
+    charts need the extra `listenback[serve]`.
 
     Examples:
       listenback serve                       http://127.0.0.1:8787

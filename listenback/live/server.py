@@ -76,16 +76,16 @@ def check(serving: Serving) -> None:
 
 
 def app_of(serving: Serving) -> web.Application:
-    """The pages: `/`, `/view.json`, `/static/`, `/healthz`."""
+    """The pages: `/` and `/view.json` (`?window=3600`), `/static/`, `/healthz`."""
     pages = web.Application(middlewares=[_guard(serving)])
     static = resources.files("listenback.live") / "static"
 
-    async def page(_: web.Request) -> web.Response:
-        view = await asyncio.to_thread(_now, serving)
+    async def page(request: web.Request) -> web.Response:
+        view = await asyncio.to_thread(_now, serving, _window_s(request))
         return web.Response(text=html(view), content_type="text/html")
 
-    async def data(_: web.Request) -> web.Response:
-        view = await asyncio.to_thread(_now, serving)
+    async def data(request: web.Request) -> web.Response:
+        view = await asyncio.to_thread(_now, serving, _window_s(request))
         text = json.dumps(dataclasses.asdict(view), allow_nan=False)
         return web.Response(text=text, content_type="application/json")
 
@@ -117,7 +117,7 @@ def html(view: View) -> str:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        n=Numbers(tagged), has_charts=plotly_file() is not None, words=words, dash="\N{EM DASH}"
+        n=Numbers(tagged), has_charts=plotly_file() is not None, words=words, dash="\N{EN DASH}"
     )
     return environment.get_template("live.html.j2").render(view=view)
 
@@ -130,8 +130,14 @@ def plotly_file() -> Path | None:
     return Path(found.origin).parent / "package_data" / PLOTLY
 
 
-def _now(serving: Serving) -> View:
-    return look(serving.warehouse, serving.reports, now_us=now_us())
+def _now(serving: Serving, window_s: int | None) -> View:
+    return look(serving.warehouse, serving.reports, now_us=now_us(), window_s=window_s)
+
+
+def _window_s(request: web.Request) -> int | None:
+    """Which size of windows the address asks for; None where it names none."""
+    asked = request.query.get("window", "")
+    return int(asked) if asked.isascii() and asked.isdigit() else None
 
 
 def _guard(serving: Serving) -> Middleware:

@@ -19,24 +19,38 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 WINDOWS_MAX = 180
+"""How far the page looks back, in windows of the chosen size."""
+PLAYS_MIN = 20.0
+"""Plays a window from which on a line shows more than single listeners come and go."""
 NIGHTS_MAX = 60
+ROLES = {"success": "success", "guardrails": "guardrail", "deterioration": "deterioration"}
+"""Where a verdict keeps its comparisons, and what each of them is."""
 HEALTH = """
 SELECT topic, shard, read_n, accepted_n, duplicate_n, dead_lettered_n, is_balanced, late_n,
     orphans_n, epoch_us(newest_record_at) AS newest_record_us, watermark_us
 FROM pipeline_health ORDER BY topic, shard
 """
-WINDOWS = """
-WITH finest AS (
-    SELECT min(size_s) AS size_s FROM window_aggregate
-    WHERE basis = 'activity' AND attribution = 'all'
-), newest AS (
-    SELECT * FROM window_aggregate JOIN finest USING (size_s)
-    WHERE basis = 'activity' AND attribution = 'all'
-    ORDER BY window_start DESC LIMIT $limit
+SIZES = """
+SELECT size_s, sum(starts_n)::BIGINT AS starts_n
+FROM (
+    SELECT size_s, starts_n, window_start,
+        max(window_start) OVER (PARTITION BY size_s) AS newest
+    FROM window_aggregate WHERE basis = 'activity' AND attribution = 'all'
 )
-SELECT size_s, epoch_us(window_start) AS start_us, starts_n, exposures_n, early_skips_n,
-    streams_30s_n, saves_n, status
-FROM newest ORDER BY window_start
+WHERE window_start > newest - to_seconds(size_s * $limit) GROUP BY size_s ORDER BY size_s
+"""
+WINDOWS = """
+WITH seen AS (
+    SELECT size_s, epoch_us(window_start) AS start_us, sum(starts_n)::BIGINT AS starts_n,
+        sum(exposures_n)::BIGINT AS exposures_n, sum(early_skips_n)::BIGINT AS early_skips_n,
+        sum(streams_30s_n)::BIGINT AS streams_30s_n, sum(saves_n)::BIGINT AS saves_n,
+        min(status) AS status
+    FROM window_aggregate WHERE basis = 'activity' AND attribution = 'all' AND size_s = $size
+    GROUP BY ALL
+)
+SELECT * FROM seen
+WHERE start_us > (SELECT max(start_us) FROM seen) - 1000000 * $size::BIGINT * $limit
+ORDER BY start_us
 """
 JUDGES = """
 SELECT judge_id, dimension, evaluator_epoch, sum(scores_n)::BIGINT AS scores_n,
@@ -54,7 +68,8 @@ FROM dead_letter_count GROUP BY ALL ORDER BY refused_n DESC, 1, 2, 3 LIMIT 50
 class View:
     """All of the page. Times in microseconds UTC; rows as the queries above name them.
 
-    problem: why there is nothing, as one line; then the rest is empty.
+    problem: why there is nothing, as one line; then the rest is empty. window_sizes: seconds, what
+    can be asked for; window_s: what windows has, None without any.
     nights: per night its date and the report's experiments, oldest first.
     """
 
@@ -63,21 +78,30 @@ class View:
     published_at_us: int | None
     problem: str | None
     health: Sequence[Mapping[str, Any]]
+    window_sizes: Sequence[int]
+    window_s: int | None
     windows: Sequence[Mapping[str, Any]]
     judges: Sequence[Mapping[str, Any]]
     refused: Sequence[Mapping[str, Any]]
     nights: Sequence[Mapping[str, Any]]
 
 
-def look(warehouse: Path, reports: Path, *, now_us: int) -> View:
-    """The page as it is now. What cannot be read is said, not raised: the page stays up."""
+def look(warehouse: Path, reports: Path, *, now_us: int, window_s: int | None = None) -> View:
+    """The page as it is now. What cannot be read is said, not raised: the page stays up.
+
+    window_s: the size of the windows; None, or one that is not there: what suits the traffic.
+    """
     rows: dict[str, Sequence[Mapping[str, Any]]] = {}
+    sizes: list[int] = []
     published_at_us, problem = None, None
     try:
         con = open_warehouse(warehouse)
         try:
             published_at_us = warehouse.stat().st_mtime_ns // 1_000
-            rows = _rows(con)
+            busy = _busy(con)
+            sizes = list(busy)
+            window_s = window_s if window_s in busy else suited(busy)
+            rows = _rows(con, window_s)
         finally:
             con.close()
     except ListenbackError as error:
@@ -92,6 +116,8 @@ def look(warehouse: Path, reports: Path, *, now_us: int) -> View:
         published_at_us=published_at_us,
         problem=problem,
         health=rows.get("health", ()),
+        window_sizes=sizes,
+        window_s=window_s if rows.get("windows") else None,
         windows=rows.get("windows", ()),
         judges=rows.get("judges", ()),
         refused=rows.get("refused", ()),
@@ -99,11 +125,31 @@ def look(warehouse: Path, reports: Path, *, now_us: int) -> View:
     )
 
 
-def _rows(con: DuckDBPyConnection) -> dict[str, Sequence[Mapping[str, Any]]]:
-    asked = {"health": HEALTH, "windows": WINDOWS, "judges": JUDGES, "refused": REFUSED}
+def suited(busy: Mapping[int, float]) -> int | None:
+    """The finest size whose windows hold enough plays to make a line, else the widest.
+
+    busy: seconds -> plays a window, finest first.
+    """
+    enough = [size for size, plays in busy.items() if plays >= PLAYS_MIN]
+    return next(iter(enough), max(busy, default=None))
+
+
+def _busy(con: DuckDBPyConnection) -> dict[int, float]:
+    """By size in seconds: plays a window, over the stretch that the page shows."""
+    rows = con.execute(SIZES, {"limit": WINDOWS_MAX}).fetchall()
+    return {size_s: plays / WINDOWS_MAX for size_s, plays in rows}
+
+
+def _rows(con: DuckDBPyConnection, window_s: int | None) -> dict[str, Sequence[Mapping[str, Any]]]:
+    asked: dict[str, tuple[str, Mapping[str, Any]]] = {
+        "health": (HEALTH, {}),
+        "windows": (WINDOWS, {"limit": WINDOWS_MAX, "size": window_s}),
+        "judges": (JUDGES, {}),
+        "refused": (REFUSED, {}),
+    }
     found: dict[str, Sequence[Mapping[str, Any]]] = {}
-    for name, sql in asked.items():
-        con.execute(sql, {"limit": WINDOWS_MAX} if name == "windows" else None)
+    for name, (sql, given) in asked.items():
+        con.execute(sql, given)
         columns = [column[0] for column in con.description or ()]
         found[name] = [dict(zip(columns, row, strict=True)) for row in con.fetchall()]
     return found
@@ -134,9 +180,7 @@ def _experiments(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             "sentence": verdict["sentence"],
             "days_left": experiment["days_left"],
             "comparisons": [
-                _comparison(one, role)
-                for role in ("success", "guardrails", "deterioration")
-                for one in verdict[role]
+                _comparison(one, role) for part, role in ROLES.items() for one in verdict[part]
             ],
         }
         for experiment in document["experiments"]

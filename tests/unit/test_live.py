@@ -20,11 +20,12 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from support.night import METRICS, PLAN, fill
-from support.published import Published, config_of
+from support.published import Published, config_of, day_us
 
 from listenback.cli import run
 from listenback.live import server
-from listenback.live.view import look, nights_of
+from listenback.live.view import WINDOWS_MAX, look, nights_of
+from streams.warehouse.layout import TABLES
 
 NOW_US = 1_793_700_000_000_000
 
@@ -224,3 +225,77 @@ def test_it_serves_until_told_to_end(home):
         finally:
             process.kill()
     assert process.returncode == 0
+
+
+def with_windows(path, plays):
+    """A warehouse with windows: size in seconds -> (how many, plays in each).
+
+    Every other one is empty, and has no row.
+    """
+    published = Published(path)
+    table = TABLES["window_sum"]
+    blank = dict.fromkeys(table.columns, "") | dict.fromkeys(table.counted, 0)
+    kept = {"basis": "activity", "attribution": "all", "shard": 0}
+    published.insert(
+        "window_sum",
+        [
+            blank
+            | kept
+            | {
+                "size_s": size_s,
+                "window_start_us": day_us(1) + place * size_s * 1_000_000,
+                "starts_n": each,
+            }
+            for size_s, (windows_n, each) in plays.items()
+            for place in range(0, windows_n, 2)
+        ],
+    )
+    published.reach(3)
+    published.close()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("plays", "expected_s"),
+    [
+        ({60: (400, 40), 3_600: (8, 2_000), 86_400: (1, 9_000)}, 60),
+        ({60: (400, 39), 3_600: (400, 800), 86_400: (9, 9_000)}, 3_600),
+        ({60: (40, 1), 3_600: (20, 2), 86_400: (3, 9)}, 86_400),
+    ],
+)
+def test_windows_are_as_fine_as_the_traffic_carries_and_can_be_chosen(tmp_path, plays, expected_s):
+    file = with_windows(tmp_path / "w.duckdb", plays)
+    view = look(file, tmp_path, now_us=NOW_US)
+    assert view.problem is None
+    assert view.window_sizes == [60, 3_600, 86_400]
+    assert view.window_s == expected_s
+    for size_s in view.window_sizes:
+        chosen = look(file, tmp_path, now_us=NOW_US, window_s=size_s)
+        assert {one["size_s"] for one in chosen.windows} == {size_s}
+        starts_us = [one["start_us"] for one in chosen.windows]
+        assert starts_us == sorted(starts_us)
+        assert starts_us[-1] - starts_us[0] < WINDOWS_MAX * size_s * 1_000_000
+        assert [one["starts_n"] for one in chosen.windows] == [plays[size_s][1]] * len(starts_us)
+    assert look(file, tmp_path, now_us=NOW_US, window_s=7) == view
+
+
+def test_the_size_of_windows_is_chosen_by_links_and_marked(tmp_path):
+    file = with_windows(tmp_path / "w.duckdb", {60: (4, 1), 3_600: (1, 2)})
+    where = server.Serving("127.0.0.1", 1, file, tmp_path, None)
+    asked = ("/", "/?window=60", "/?window=nonsense", "/view.json?window=60")
+    (auto, chosen, odd, data) = (text for _, _, text in answers(where, *((p, {}) for p in asked)))
+    assert '<a href="/?window=3600#windows" aria-current="true">per hour</a>' in auto
+    assert '<a href="/?window=60#windows" aria-current="true">per minute</a>' in chosen
+    assert chosen.count("aria-current") == auto.count("aria-current") == 1
+    assert "per hour</a>" in odd
+    assert json.loads(data)["window_s"] == 60
+
+
+def test_one_night_is_said_as_one_and_an_empty_warehouse_says_so(home, tmp_path):
+    page = server.html(look(serving(home).warehouse, home / "reports", now_us=NOW_US))
+    assert "drawn from the second night on" in page
+    assert "1 nights" not in re.sub(r"<[^>]+>", "", page)
+    Published(tmp_path / "w.duckdb").close()
+    empty = look(tmp_path / "w.duckdb", tmp_path, now_us=NOW_US)
+    assert (empty.problem, empty.window_sizes, empty.window_s) == (None, [], None)
+    assert "No window yet" in server.html(empty)

@@ -17,28 +17,41 @@ function layout(title, more) {
     paper_bgcolor: color("card"), plot_bgcolor: color("card"),
     font: { color: color("ink"), family: "system-ui, sans-serif", size: 12 },
     margin: { l: 56, r: 20, t: 40, b: 40 },
-    legend: { orientation: "h", y: -0.2 },
+    legend: { orientation: "h", y: -0.2 }, hovermode: "x unified", hoverlabel: { bgcolor: color("card") },
     xaxis: { ...axis }, yaxis: { ...axis, rangemode: "tozero", ...more },
   };
 }
 
 const CONFIG = { displayModeBar: false, responsive: true, staticPlot: false };
 
-function drawWindows(windows) {
+// Windows without an event have no row: they are drawn as the zeros they are.
+function everyWindow(windows, sizeUs) {
+  const known = new Map(windows.map((one) => [one.start_us, one]));
+  const all = [];
+  for (let at = windows[0].start_us; at <= windows[windows.length - 1].start_us; at += sizeUs) {
+    all.push(known.get(at) ?? { start_us: at, starts_n: 0, exposures_n: 0, early_skips_n: 0 });
+  }
+  return all;
+}
+
+const SIZES = { 60: "minute", 3600: "hour", 86400: "day" };
+
+function drawWindows(windows, sizeS) {
   const place = document.getElementById("chart-windows");
   if (!place) return;
   place.hidden = windows.length === 0;
   if (place.hidden) return;
-  const times = windows.map((one) => new Date(one.start_us / 1000).toISOString());
+  const all = everyWindow(windows, sizeS * 1e6);
+  const times = all.map((one) => new Date(one.start_us / 1000).toISOString());
   const line = (name, key, tone, dash) => ({
-    name, x: times, y: windows.map((one) => one[key]), mode: "lines",
-    line: { color: color(tone), dash, width: 2 },
+    name, x: times, y: all.map((one) => one[key]), mode: all.length > 60 ? "lines" : "lines+markers",
+    line: { color: color(tone), dash, width: 2 }, marker: { size: 5 },
   });
   Plotly.react(place, [
     line("plays", "starts_n", "accent", "solid"),
     line("exposures", "exposures_n", "soft", "dot"),
     line("early skips", "early_skips_n", "second", "dash"),
-  ], layout(`Per window of ${windows[0].size_s} s, UTC`), CONFIG);
+  ], layout(`Per ${SIZES[sizeS] ?? `${sizeS} s`}, UTC; the last one is still filling`), CONFIG);
 }
 
 function series(nights) {
@@ -84,18 +97,18 @@ function drawNights(nights) {
 
 async function draw() {
   if (typeof Plotly === "undefined") return;
-  const answer = await fetch("/view.json", { cache: "no-store" });
+  const answer = await fetch(`/view.json${location.search}`, { cache: "no-store" });
   if (!answer.ok) return;
   const view = await answer.json();
-  const now = JSON.stringify([view.windows, view.nights]);
+  const now = JSON.stringify([view.window_s, view.windows, view.nights]);
   if (now === drawn) return;
   drawn = now;
-  drawWindows(view.windows);
+  drawWindows(view.windows, view.window_s);
   drawNights(view.nights);
 }
 
 async function renew() {
-  const answer = await fetch("/", { cache: "no-store" });
+  const answer = await fetch(`/${location.search}`, { cache: "no-store" });
   if (!answer.ok) throw new Error(`the page answered ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
