@@ -27,6 +27,7 @@ from streams.events.dead_letter import DeadLetterEnvelope
 from streams.events.erasure import Erasure
 from streams.events.measures import MEASURE_NAMES, MEASURES
 from streams.feed import Progress
+from streams.folder_metrics import Folder
 from streams.monitor import WorkerCollector
 from streams.schemas.tables import READERS, described
 from streams.settings import SECRETS, Settings
@@ -104,7 +105,8 @@ exposure. [Statistics](statistics.md) has the formulas.
 """
 WATCHED = """
 What a worker tells on `/metrics` where `monitor_port` is set; the
-[alarms](runbook.md#an-alarm-rings) stand on these.
+[alarms](runbook.md#an-alarm-rings) stand on these. The last six are of the data dir, not of the
+worker: each worker that shares it tells the same, so ask for their `max`.
 """
 COMMANDS = """
 Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 findings (a validation, a
@@ -112,7 +114,6 @@ guardrail), 2 usage or settings, 3 something outside did not answer (safe to try
 does not carry the answer, 5 two things that must agree do not, 70 a bug of ours, 130 interrupted,
 141 the reader of stdout went away.
 """
-
 ERRORS = """
 One line on stderr: what happened, where, what was done about it, what to do next. What a message
 can be refused for stands in [dead letters](dead-letters.md#what-each-type-means).
@@ -295,14 +296,13 @@ def metrics_page() -> str:
     head = ("metric", "what", "kind", "of", "days", "better", "role", "margin", "past")
     ends = {"counter": "_total", "summary": "_sum`, `_count", "info": "_info"}
     idle = SimpleNamespace(progress=Progress(), failure=None, positions=None, turned_at_ms=0.0)
-    watched = WorkerCollector(Settings(), idle, SimpleNamespace()).collect()
-    about = [
-        (f"`{one.name}{ends.get(one.type, '')}`", one.type, one.documentation) for one in watched
-    ]
+    asked = (WorkerCollector(Settings(), idle, SimpleNamespace()), Folder(Settings()))
+    watched = [one for collector in asked for one in collector.collect()]
+    about = [(f"`{o.name}{ends.get(o.type, '')}`", o.type, o.documentation) for o in watched]
     return "\n\n".join(
         [
             "# Metrics",
-            MADE.format(source="config/metrics and streams/monitor.py"),
+            MADE.format(source="config/metrics, streams/monitor.py and folder_metrics.py"),
             METRICS.strip(),
             f"## Kinds\n\n{KINDS.strip()}",
             f"## Roles\n\n{ROLES.strip()}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from listenback.finding import Finding
 from streams.clock import now_us
+from streams.warehouse import night_outcome
 from streams.warehouse import nights as pinned
 from streams.warehouse.publish import WORKER_GLOB
 
@@ -55,7 +56,15 @@ def _bytes(path: Path) -> int:
 
 
 def nights(settings: Settings) -> Finding:
-    """Whether last night's report was made, as far as pinned nights tell."""
+    """Whether last night's report was made, as far as the last try and pinned nights tell."""
+    tried = night_outcome.last(settings.nights_dir)
+    if tried is not None and not tried.is_made:
+        return Finding(
+            "nights",
+            "warn",
+            f"the last try at a report, of the night of {tried.date}, failed",
+            "`listenback nightly` says why, or makes it.",
+        )
     today = dt.date(1970, 1, 1) + dt.timedelta(now_us() // DAY_US)
     return of_nights(pinned.dates(settings.nights_dir), today=today)
 

@@ -1,6 +1,7 @@
 """What a worker tells those who watch it: Prometheus metrics, liveness, readiness. Over HTTP.
 
-Nothing is counted for it on the hot path: a scrape reads what the feed knows anyway.
+Nothing is counted for it on the hot path: a scrape reads what the feed knows anyway, and looks at
+what lies in the shared folder.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from streams.clock import monotonic_ms
 from streams.errors import ConfigError
+from streams.folder_metrics import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -141,6 +143,8 @@ class Monitor:
         self._app = app
         self._registry = CollectorRegistry()
         self._registry.register(WorkerCollector(settings, feed, app))
+        self._folder = Folder(settings)
+        self._registry.register(self._folder)
 
     async def run(self) -> None:
         """Serve until cancelled; returns at once where no port is set.
@@ -172,6 +176,7 @@ class Monitor:
             await runner.cleanup()
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        await self._folder.refresh()
         return web.Response(
             body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )

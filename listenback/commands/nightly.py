@@ -27,7 +27,7 @@ from listenback.results_file import keep_results
 from streams.clock import now_us
 from streams.errors import ConfigError, ListenbackError, TransientError
 from streams.settings import load_settings
-from streams.warehouse import nights
+from streams.warehouse import night_outcome, nights
 from streams.warehouse.trouble import damage
 
 if TYPE_CHECKING:
@@ -94,11 +94,12 @@ def make_night(
             found, told = _made(settings, wanted, at_us, config, out_dir)
     except ListenbackError as error:
         if not isinstance(error, TransientError):
-            _banner(shown, wanted, str(error))
+            _failed(settings, shown, wanted, str(error))
         raise
     except Exception as error:
         said = damage(error)
-        _banner(shown, wanted, str(said or f"{type(error).__name__}: a bug of ours."))
+        why = str(said or f"{type(error).__name__}: a bug of ours.")
+        _failed(settings, shown, wanted, why)
         if said is not None:
             raise said from error
         raise
@@ -106,10 +107,11 @@ def make_night(
     return found, told
 
 
-def _banner(shown: Path, date: dt.date, why: str) -> None:
-    """Say over the last report why there is none of tonight; why the night failed stays the error.
+def _failed(settings: Settings, shown: Path, date: dt.date, why: str) -> None:
+    """Say over the last report, and to who watches, that there is none of tonight.
 
-    Where the reports cannot be written, that is often the same reason, and the banner fails, too.
+    Where a folder cannot be written that is often the same reason, and this fails, too: then it is
+    logged, and why the night failed stays the error.
     """
     try:
         latest.mark_failed(shown, date.isoformat(), why)
@@ -117,6 +119,10 @@ def _banner(shown: Path, date: dt.date, why: str) -> None:
         log.error(  # noqa: TRY400 - said in one line
             "nothing says over the last report that the night of %s failed: %s", date, error
         )
+    try:
+        night_outcome.note(settings.nights_dir, date.isoformat(), is_made=False, at_us=now_us())
+    except ConfigError as error:
+        log.error("no metric says that the night of %s failed: %s", date, error)  # noqa: TRY400
 
 
 def _night_of(date: str | None, at_us: int, settings: Settings) -> dt.date:
@@ -147,6 +153,7 @@ def _made(
     if date == newest:
         latest.show(written, out_dir / "latest", night.look.date)
     results = keep_results(dataclasses.replace(found, date=night.look.date), out_dir)
+    night_outcome.note(settings.nights_dir, night.look.date, is_made=True, at_us=at_us)
     gone = nights.expire(settings.nights_dir, keep_n=settings.nights_keep_n)
     return found, {
         "date": night.look.date,

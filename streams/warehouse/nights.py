@@ -138,7 +138,7 @@ def expire(nights_dir: Path, *, keep_n: int) -> list[dt.date]:
     """Remove all but the newest nights; returns what went. Reports made of them stay.
 
     Raises:
-        ConfigError: the folder cannot be written.
+        TransientError: the folder cannot be written; the same call removes what is left.
     """
     gone = dates(nights_dir)[:-keep_n]
     try:
@@ -149,7 +149,7 @@ def expire(nights_dir: Path, *, keep_n: int) -> list[dt.date]:
             (nights_dir / date.isoformat()).rename(leaving)
             shutil.rmtree(leaving)
     except OSError as error:
-        raise ConfigError(
+        raise TransientError(
             f"nights beyond nights_keep_n cannot be removed: {error.strerror}.",
             where=str(nights_dir),
             done="Tonight's report is made and kept.",

@@ -109,10 +109,14 @@ def test_metrics_balance_and_lag_ends_at_nothing(watched):
     lags = {key: value for key, value in seen.items() if key[0] == "listenback_lag_records"}
     assert len(lags) == len(JOINED_TOPICS) * settings.partitions_n
     assert set(lags.values()) == {0}
+    renewed = "listenback_warehouse_timestamp_seconds"
+    shown = wait_for(lambda: samples(port), lambda found: found[renewed,] > 0)
+    assert shown["listenback_snapshot_timestamp_seconds",] >= shown[renewed,]
+    assert shown["listenback_report_timestamp_seconds",] == 0
 
     process.send_signal(signal.SIGTERM)
     log = [json.loads(line) for line in process.communicate(timeout=WAIT_MAX_S)[1].splitlines()]
-    assert process.returncode == 0
+    assert process.returncode == 0, log[-1]
     told = [line for line in log if line["event"] == "reading shards %s"]
     assert told[0]["worker_id"] == settings.worker_id
     assert told[0]["group"] == settings.group

@@ -17,6 +17,7 @@ from typer.main import get_command
 
 from listenback.cli import app
 from streams.feed import Feed
+from streams.folder_metrics import Folder
 from streams.monitor import WorkerCollector
 from streams.settings import Settings
 from streams.settings_sources import PREFIX, Known, from_environment
@@ -134,7 +135,8 @@ def test_what_the_image_copies_is_there_and_reaches_the_build():
 def exported() -> set[str]:
     """Names of the samples that a worker's /metrics can have."""
     feed = Feed(Settings(), FolderSink(ROOT, "x"), partitions_n=2)
-    families = WorkerCollector(Settings(), feed, None).collect()
+    own = WorkerCollector(Settings(), feed, None)
+    families = [*own.collect(), *Folder(Settings()).collect()]
     feed.shut()
     endings = {"counter": ("_total",), "summary": ("_sum", "_count"), "info": ("_info",)}
     return {

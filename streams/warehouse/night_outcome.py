@@ -1,0 +1,73 @@
+"""How the last try at a night's report went: one small file beside the pinned nights.
+
+A pinned night says what was looked at, not that a report came of it. Metrics and `doctor` ask here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from streams.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA = "listenback.night_outcome/1"
+NAME = "last.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The newest try.
+
+    date: the night, ISO 8601. tried_at_us: the wall clock, UTC microseconds. made_at_us: when a
+    report was last made, by this try or an earlier one; None: never.
+    """
+
+    date: str
+    is_made: bool
+    tried_at_us: int
+    made_at_us: int | None
+
+
+def note(nights_dir: Path, date: str, *, is_made: bool, at_us: int) -> None:
+    """Keep how a try went; what an earlier one made is remembered. By rename.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+    before = last(nights_dir)
+    made_at_us = at_us if is_made else before.made_at_us if before else None
+    said = {"schema": SCHEMA} | asdict(Outcome(date, is_made, at_us, made_at_us))
+    path = nights_dir / NAME
+    coming = path.with_name(f".{NAME}.coming")
+    try:
+        nights_dir.mkdir(parents=True, exist_ok=True)
+        with coming.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(said, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        coming.replace(path)
+    except OSError as error:
+        raise ConfigError(
+            f"how the night went cannot be kept: {error.strerror}.",
+            where=str(path),
+            done="Metrics and `listenback doctor` go on telling of the night before.",
+            todo="Make the folder writable, then give the same command again.",
+        ) from error
+
+
+def last(nights_dir: Path) -> Outcome | None:
+    """The newest try; None where there was none, or where what is kept of it cannot be read."""
+    try:
+        said = json.loads((nights_dir / NAME).read_text(encoding="utf-8"))
+        if said.pop("schema") != SCHEMA:
+            return None
+        found = Outcome(**said)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    times = (found.tried_at_us, 0 if found.made_at_us is None else found.made_at_us)
+    return found if all(isinstance(time_us, int) for time_us in times) else None
