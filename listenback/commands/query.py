@@ -16,6 +16,7 @@ from listenback.console import err, out, print_columns, print_json
 from listenback.days import day
 from listenback.options import setting
 from streams.errors import ConfigError, did_you_mean
+from streams.schemas.tables import READERS
 from streams.settings import load_settings
 from streams.warehouse import nights
 from streams.warehouse.reading import open_for_questions
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
 
 ROWS_MAX = 1_000
 TABLES = """
-SELECT table_name AS "table", coalesce(comment, '') AS comment FROM duckdb_tables()
-WHERE NOT internal
-UNION ALL
-SELECT view_name, coalesce(comment, '') FROM duckdb_views() WHERE NOT internal
-ORDER BY 1
+WITH named AS (
+    SELECT table_name AS name, comment FROM duckdb_tables() WHERE NOT internal
+    UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE NOT internal
+), placed AS (SELECT *, list_position($readers, name) AS place FROM named)
+SELECT name AS "table",
+    CASE WHEN place IS NULL AND (SELECT count(place) > 0 FROM placed) THEN 'inner' ELSE 'readers'
+    END AS "for",
+    coalesce(comment, '') AS comment
+FROM placed ORDER BY "for" DESC, place, name
 """
 SCHEMA = """
 SELECT column_name AS "column", data_type AS type, coalesce(comment, '') AS comment
@@ -42,7 +47,7 @@ FROM duckdb_columns() WHERE table_name = $table AND NOT internal ORDER BY column
 """
 
 Sql = Annotated[str | None, typer.Argument(help="What to ask, in DuckDB's SQL.")]
-Tables = Annotated[bool, typer.Option("--tables", help="List the tables with their comments.")]
+Tables = Annotated[bool, typer.Option("--tables", help="List the tables: those for readers first.")]
 Schema = Annotated[
     str | None, typer.Option("--schema", metavar="TABLE", help="List a table's columns.")
 ]
@@ -75,7 +80,8 @@ def query(
     """Ask the published warehouse; reading never stops the worker.
 
     The file is opened read-only. A terminal gets a table, a pipe one line a
-    row; what is left out by --limit is said on stderr.
+    row; what is left out by --limit is said on stderr. --tables lists what is
+    meant for readers first, then `inner` tables, in which the writer keeps it.
 
     Examples:
       listenback query "FROM pipeline_health"
@@ -92,7 +98,7 @@ def query(
     if to_know:
         err.print(to_know, markup=False)
     try:
-        names, rows = _ask(con, asked, {"table": schema} if schema else {}, limit)
+        names, rows = _ask(con, asked, _params(schema, tables=tables), limit)
         if schema and not rows:
             raise _no_table(con, schema)
     finally:
@@ -122,8 +128,14 @@ def _what(sql: str | None, schema: str | None, *, tables: bool) -> str:
     return asked[0]
 
 
+def _params(schema: str | None, *, tables: bool) -> dict[str, Any]:
+    if tables:
+        return {"readers": list(READERS)}
+    return {"table": schema} if schema else {}
+
+
 def _ask(
-    con: DuckDBPyConnection, sql: str, params: dict[str, str], limit: int
+    con: DuckDBPyConnection, sql: str, params: dict[str, Any], limit: int
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and rows, one more than will be shown where there are more."""
     try:
@@ -141,7 +153,7 @@ def _ask(
 
 
 def _no_table(con: DuckDBPyConnection, name: str) -> ConfigError:
-    known = [row[0] for row in con.execute(TABLES).fetchall()]
+    known = [row[0] for row in con.execute(TABLES, _params(None, tables=True)).fetchall()]
     return ConfigError(
         f"there is no table '{name}'.", where="--schema", todo=did_you_mean(name, known)
     )

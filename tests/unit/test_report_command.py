@@ -12,6 +12,7 @@ from support.published import Published, config_of
 
 from listenback.cli import run
 from listenback.definitions import config_dir
+from streams.schemas.tables import READERS
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +138,13 @@ def test_query_says_what_the_limit_left_out(listenback):
 
 def test_query_lists_tables_and_columns_with_their_comments(listenback):
     _, out, _ = listenback("query", "--tables", "--json", *WAREHOUSE)
-    tables = {row["table"]: row["comment"] for row in json.loads(out)}
-    assert {"unit_day", "generation", "pipeline_health"} <= set(tables)
-    assert all(tables.values())
+    rows = json.loads(out)
+    assert all(row["comment"] for row in rows)
+    assert tuple(row["table"] for row in rows if row["for"] == "readers") == READERS
+    inner = [row["table"] for row in rows if row["for"] == "inner"]
+    assert [row["table"] for row in rows] == [*READERS, *inner]
+    assert {"unit_day_sum", "listen_recent", "seen_event"} <= set(inner)
+    assert inner == sorted(inner)
     _, out, _ = listenback("query", "--schema", "unit_day", "--json", *WAREHOUSE)
     assert {"column": "day", "type": "DATE"}.items() <= json.loads(out)[4].items()
 
