@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from analytics.report.results_file import keep
+from analytics.report.results_file import TABLES, keep
 from streams.errors import ConfigError, IntegrityError
 from streams.warehouse.connect import open_writable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
 
     from analytics.results import Report
 
@@ -24,7 +26,7 @@ def keep_results(report: Report, folder: Path) -> Path:
 
     Raises:
         ConfigError: the folder cannot be written.
-        IntegrityError: the file there is no results file.
+        IntegrityError: the file there is no results file, or one of another listenback.
     """
     path, coming = folder / NAME, folder / f".{NAME}.coming"
     try:
@@ -51,6 +53,7 @@ def _kept(report: Report, coming: Path) -> bool:
     try:
         con = open_writable(coming, memory="500MB", threads_n=1)
         try:
+            _check_columns(con, coming.with_name(NAME))
             is_new = keep(con, report)
             con.execute("CHECKPOINT")
             return is_new
@@ -63,3 +66,19 @@ def _kept(report: Report, coming: Path) -> bool:
             done="The report is written; that file is as it was.",
             todo="Move the file away; the same command then begins a new one.",
         ) from error
+
+
+def _check_columns(con: DuckDBPyConnection, path: Path) -> None:
+    """The file has no number of a schema: its columns are those of this code, or it is refused."""
+    rows = con.execute("SELECT table_name, column_name FROM duckdb_columns()").fetchall()
+    for table in TABLES:
+        there = {column for name, column in rows if name == table.name}
+        apart = sorted(there ^ set(table.columns))
+        if there and apart:
+            raise IntegrityError(
+                f"another listenback made this file: {table.name} differs in {', '.join(apart)}.",
+                where=str(path),
+                done="The report is written; that file is as it was.",
+                todo="Use the listenback that made it, or move the file away: the same command "
+                "then begins a new one.",
+            )

@@ -13,7 +13,7 @@ from analytics.report.write import to_json
 from listenback.cli import run
 from listenback.results_file import NAME, keep_results
 from streams.errors import ConfigError, IntegrityError
-from streams.warehouse.connect import open_readable
+from streams.warehouse.connect import open_readable, open_writable
 
 KINDS = {
     ("fixed", False): "raw",
@@ -136,3 +136,24 @@ def test_a_data_scientist_asks_it_with_the_command_for_queries(report, tmp_path,
     sql = "SELECT date, state FROM verdict ORDER BY date"
     assert run(["query", sql, "--warehouse", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"date": report.date, "state": "ship"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("ALTER TABLE verdict ADD COLUMN mood VARCHAR", "verdict differs in mood"),
+        ("ALTER TABLE estimate DROP COLUMN se", "estimate differs in se"),
+    ],
+)
+def test_a_file_with_the_columns_of_another_listenback_is_refused_and_stays(
+    report, tmp_path, change, named
+):
+    path = keep_results(report, tmp_path)
+    con = open_writable(path, memory="500MB", threads_n=1)
+    con.execute(change)
+    con.close()
+    before = path.read_bytes()
+    with pytest.raises(IntegrityError, match=named):
+        keep_results(report, tmp_path)
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]

@@ -21,6 +21,7 @@ from streams.warehouse import nights
 from streams.warehouse.connect import open_readable, open_writable
 from streams.warehouse.migrate import newest_version
 from streams.warehouse.reading import open_warehouse
+from streams.warehouse.trouble import damage
 
 NEWEST = newest_version()
 WAREHOUSE = Path("listenback-data/published/warehouse.duckdb")
@@ -223,3 +224,27 @@ def test_what_is_ours_opens(made):
     con = open_warehouse(made / "ours")
     assert con.execute("SELECT count(*) > 0 FROM unit_day").fetchall() == [(True,)]
     con.close()
+
+
+@pytest.mark.parametrize("left_of_it", ["gone", "empty", "half"])
+def test_an_archived_part_that_is_not_whole_is_named(tmp_path, left_of_it):
+    path = tmp_path / "part-ab.parquet"
+    duckdb.sql("SELECT range AS a FROM range(10_000)").write_parquet(str(path))
+    whole = path.read_bytes()
+    path.unlink()
+    if left_of_it != "gone":
+        path.write_bytes(whole[: len(whole) // 2] if left_of_it == "half" else b"")
+    with pytest.raises(duckdb.Error) as raised:
+        duckdb.sql(f"SELECT max(a) FROM read_parquet(['{path}'])").fetchall()
+    said = damage(raised.value)
+    assert said is not None
+    assert "an archived part is not as it was" in said.what
+    assert said.where == str(path)
+    assert "backup" in said.todo
+
+
+def test_a_mistake_in_a_question_and_a_bug_are_no_damage():
+    with pytest.raises(duckdb.Error) as raised:
+        duckdb.sql("SELECT nothing FROM nowhere")
+    assert damage(raised.value) is None
+    assert damage(OSError("Corrupt database file")) is None
