@@ -23,6 +23,7 @@ from streams.events.topics import Topic
 from streams.partitioner import partitions_of
 from streams.pipeline import Pipeline
 from streams.settings import Settings
+from streams.warehouse import compact
 from streams.warehouse.connect import open_writable
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def _fill(settings: Settings, live: Live) -> None:
         pipeline.flush()
     pipeline.close()
     con = open_writable(settings.worker_file, memory="1GB", threads_n=2)
+    while compact.fold_if_due(con):  # as it would have been after many a publication
+        pass
     con.execute("DELETE FROM topic_shard")
     con.execute("CHECKPOINT")
     con.close()

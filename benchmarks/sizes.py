@@ -11,8 +11,9 @@ class Size:
 
     events_n: the live slice of the main row. pairs_n: rounds of every comparison. base_n: open
     generations under the main row. open_n: those of the comparison by state, least and most first
-    and last. grown_events_n: slice of that comparison and the curves. peer_events_n: by peer.
-    long_events_n: the run whose memory is watched. paced_s: length of the latency runs.
+    and last. open_events_n: its slice, long enough for some publications. grown_events_n: that of
+    the curves. peer_events_n: by peer. long_events_n: the run whose memory is
+    watched. paced_s: length of the latency runs.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Size:
     open_n: tuple[int, ...]
     restart_n: int
     paced_n: int
+    open_events_n: int
     grown_events_n: int
     listeners_n: int
     peer_events_n: dict[str, int]
@@ -43,6 +45,7 @@ FULL = Size(
     open_n=(100_000, 1_000_000, 3_000_000, 10_000_000),
     restart_n=3_000_000,
     paced_n=5_000_000,
+    open_events_n=1_000_000,
     grown_events_n=200_000,
     listeners_n=2_000_000,
     peer_events_n={FAUST: 4_000, QUIX: 4_000, BYTEWAX: 40_000, PATHWAY: 100_000},
@@ -58,6 +61,7 @@ SMALL = Size(
     open_n=(10_000, 100_000),
     restart_n=100_000,
     paced_n=100_000,
+    open_events_n=40_000,
     grown_events_n=40_000,
     listeners_n=200_000,
     peer_events_n={FAUST: 1_000, QUIX: 1_000, BYTEWAX: 5_000, PATHWAY: 10_000},
@@ -77,6 +81,7 @@ TINY = Size(
     open_n=(500, 1_000),
     restart_n=1_000,
     paced_n=1_000,
+    open_events_n=2_000,
     grown_events_n=2_000,
     listeners_n=4_000,
     peer_events_n={},

@@ -33,7 +33,7 @@ def open_generations(bench: Bench) -> dict[str, Any]:
     bases = {open_n: bench.base(open_n) for open_n in size.open_n}
     with embedded_broker() as broker:
         for open_n in size.open_n:
-            traffic = bench.traffic(events_n=size.grown_events_n, open_n=open_n)
+            traffic = bench.traffic(events_n=size.open_events_n, open_n=open_n)
             measured(
                 "benchmarks.logs:send_live",
                 bootstrap=broker.bootstrap,
