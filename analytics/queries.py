@@ -117,15 +117,15 @@ def _names(columns: MetricColumns) -> list[str]:
 
 def _sum(span: Span) -> str:
     """A unit's sum over the days of a span, 0 where there is no row."""
-    first = "d.experiment_id = ''" if span.activity == "all" else "d.experiment_id <> ''"
-    days = f"d.day >= met.first_day {_signed(span.start)}"
-    if span.end is not None:
-        days += f" AND d.day < met.first_day {_signed(span.end)}"
-    return f"coalesce(sum({span.expression.sql('d')})\n            FILTER ({first} AND {days}), 0)"
-
-
-def _signed(days: int) -> str:
-    return f"- {-days}" if days < 0 else f"+ {days}"
+    whose = "= ''" if span.activity == "all" else "<> ''"
+    days = f">= {span.start}" if span.end is None else f"BETWEEN {span.start} AND {span.end - 1}"
+    value = span.expression.sql("d")
+    if span.expression.test is None and len(span.expression.terms) == 1:
+        value = value[1:-1]
+    return (
+        f"coalesce(sum({value}) FILTER (\n"
+        f"            d.experiment_id {whose} AND d.day - met.first_day {days}), 0)"
+    )
 
 
 def _moments(metric: Metric, names: list[str], scales: Mapping[str, float]) -> str:
