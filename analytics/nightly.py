@@ -77,7 +77,7 @@ def analyse(con: DuckDBPyConnection, catalog: Catalog, request: Request) -> Repo
             command=request.command,
         ),
         forgotten=read_forgotten(con),
-        queries=queries(catalog.metrics.values(), as_of),
+        queries=queries(catalog, as_of),
     )
 
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final
 from analytics.agreement import PAIRS
 from analytics.fold import plan_fold
 from analytics.read import DEAD_LETTERS, GENERATIONS, PROGRESS, TOPICS
+from analytics.segments import VALUES
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from analytics.catalog import Metric
+    from analytics.catalog import Catalog, Experiment, Metric
 from analytics.fold import MetricColumns, Span
 
 SUMMED: Final = re.compile(r"\bs(\d+)\b")
@@ -57,20 +58,65 @@ class Query:
     sql: str
 
 
-def queries(metrics: Iterable[Metric], as_of: dt.date | None) -> tuple[Query, ...]:
-    """Every query of a night: of each metric, of who was met, of what judges said, of the data.
+def queries(catalog: Catalog, as_of: dt.date | None) -> tuple[Query, ...]:
+    """Every query of a night: who was met, metrics, segments, what judges said, the data.
 
     as_of: the day that the night's data is in the middle of; None where there is none.
     """
-    metrics = tuple(metrics)
+    metrics = tuple(catalog.metrics.values())
     if as_of is None:
         return _DATA
-    of_metrics = (metric_query(one, as_of) for one in metrics)
-    return (_units(metrics, as_of), *of_metrics, _judges(as_of), *_DATA)
+    return (
+        _units(metrics, as_of),
+        *(metric_query(one, as_of) for one in metrics),
+        *_segments(catalog, as_of),
+        _judges(as_of),
+        *_DATA,
+    )
+
+
+def _segments(catalog: Catalog, as_of: dt.date) -> Iterator[Query]:
+    """Of each experiment its first success metric, per segment."""
+    for plan in catalog.experiments.values():
+        for name in plan.metrics.successes[:1]:
+            metric = catalog.metrics[name]
+            yield from (_segment(plan, metric, dimension, as_of) for dimension in plan.segments)
+
+
+def _segment(plan: Experiment, metric: Metric, dimension: str, as_of: dt.date) -> Query:
+    values = VALUES[dimension].format(units="met", days="unit_day").strip()
+    name = plan.id.replace("'", "''")
+    where = f"experiments[id={plan.id}].segments[dimension={dimension}]"
+    return Query(
+        f"segments/{plan.id}/{dimension}",
+        f"{plan.title or plan.id}: {metric.title}, by {dimension.replace('_', ' ')}",
+        {
+            "segment": f"{where}.value",
+            "n": f"{where}.control.n and .arm.n",
+            "value": f"{where}.control.value and .arm.value",
+        },
+        (*FUNCTIONS[metric.kind], "multiplicity.adjusted_p"),
+        _sql(metric, as_of, segments=values.replace("$experiment", f"'{name}'")),
+    )
 
 
 def metric_query(metric: Metric, as_of: dt.date) -> Query:
     """A row per experiment and variant: n, the value, and the (co)variances over units."""
+    where = f"experiments[].comparisons[metric={metric.id}]"
+    return Query(
+        metric.id,
+        metric.title,
+        {
+            "n": f"{where}.control.n and .treatment.n",
+            "value": f"{where}.control.value and .treatment.value",
+        },
+        (*FUNCTIONS[metric.kind], *ALWAYS),
+        _sql(metric, as_of),
+    )
+
+
+def _sql(metric: Metric, as_of: dt.date, *, segments: str = "") -> str:
+    """A metric's moments; with `segments`, the SQL that says a unit's, per segment too."""
     plan = plan_fold((metric,))
     (columns,) = plan.metrics
     names = _names(columns)
@@ -82,31 +128,25 @@ def metric_query(metric: Metric, as_of: dt.date) -> Query:
     )
     scales = dict(zip(names, columns.scales, strict=True))
     waits = f"\n    WHERE {_day(as_of)} - met.first_day >= {metric.days.end}"
-    sql = f"""\
+    of_segment = f"), segment AS (\n        {segments}\n" if segments else ""
+    key = "segment.value AS segment, " if segments else ""
+    joined = (
+        "met JOIN segment USING (experiment_id, unit_type, unit_id)\n    " if segments else "met "
+    )
+    return f"""\
 WITH met AS (
 {_met(as_of, "min(variant_id) AS variant_id", ONE_VARIANT)}
-), unit AS (
-    SELECT met.experiment_id, met.unit_type, met.variant_id, met.unit_id,
+{of_segment}), unit AS (
+    SELECT met.experiment_id, met.unit_type, met.variant_id, {key}met.unit_id,
 {values}
-    FROM met LEFT JOIN unit_day d ON d.unit_type = met.unit_type AND d.unit_id = met.unit_id
+    FROM {joined}LEFT JOIN unit_day d ON d.unit_type = met.unit_type AND d.unit_id = met.unit_id
         AND d.experiment_id IN (met.experiment_id, '') AND d.day <= {_day(as_of)}\
 {waits if metric.days.waits else ""}
     GROUP BY ALL
 )
-SELECT experiment_id, unit_type, variant_id, count(*) AS n,
+SELECT experiment_id, unit_type, variant_id, {"segment, " if segments else ""}count(*) AS n,
 {_moments(metric, names, scales)}
 FROM unit GROUP BY ALL ORDER BY ALL"""
-    where = f"experiments[].comparisons[metric={metric.id}]"
-    return Query(
-        metric.id,
-        metric.title,
-        {
-            "n": f"{where}.control.n and .treatment.n",
-            "value": f"{where}.control.value and .treatment.value",
-        },
-        (*FUNCTIONS[metric.kind], *ALWAYS),
-        sql,
-    )
 
 
 def _names(columns: MetricColumns) -> list[str]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SEGMENTS_MAX = 12
 """Values of one dimension that are looked at, the largest first."""
-_VALUES: Mapping[str, str] = {
+VALUES: Mapping[str, str] = {
     "surface": """
         SELECT experiment_id, unit_type, unit_id,
             coalesce(arg_min(surface, event_time_us), 'unknown') AS value
@@ -41,7 +41,7 @@ _VALUES: Mapping[str, str] = {
             AND d.unit_id = u.unit_id AND d.day < u.first_day AND d.day >= u.first_day - 14
         WHERE u.experiment_id = $experiment GROUP BY ALL""",
 }
-"""What says in which segment a unit is; known before the outcome."""
+"""What says in which segment a unit is; known before the outcome. units, days: where to look."""
 
 
 def read_segments(
@@ -75,7 +75,7 @@ def _cells(
     con: DuckDBPyConnection, plan: Experiment, dimension: str, columns: MetricColumns
 ) -> dict[str, dict[str, ByClass]]:
     """By value, variant and age class."""
-    values = _VALUES[dimension].format(units=UNIT_TABLE, days=UNIT_DAYS)
+    values = VALUES[dimension].format(units=UNIT_TABLE, days=UNIT_DAYS)
     units = Units(
         f"(SELECT * FROM {UNIT_TABLE} JOIN ({values}) USING (experiment_id, unit_type, unit_id))",
         "experiment_id = $experiment AND unit_type = $unit AND NOT is_multiple",

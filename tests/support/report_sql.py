@@ -54,6 +54,7 @@ def held(report: Report, asked: Asked, catalog: Catalog) -> Iterator[Held]:
         }
         yield from _sizes(result, ours)
         yield from _judges(result, ours)
+        yield from _segments(result, asked)
         for one in result.comparisons:
             yield from _arms(result, one, ours)
             yield from _maturity(result, one, ours, catalog.metrics[one.metric])
@@ -98,6 +99,20 @@ def _judges(result: ExperimentResult, ours: Asked) -> Iterator[Held]:
         yield what, counts, (arm.units, arm.scored, arm.errors)
         if arm.mean is not None:
             yield what, bool(np.isclose(row["mean"], arm.mean, rtol=CLOSE, atol=0)), True
+
+
+def _segments(result: ExperimentResult, asked: Asked) -> Iterator[Held]:
+    for one in result.segments:
+        rows = asked[f"segments/{result.id}/{one.dimension}"]
+        for arm in (one.control, one.arm):
+            key = (result.unit, arm.variant, one.value)
+            found = [
+                (row["n"], row["value"])
+                for row in rows
+                if (row["unit_type"], row["variant_id"], row["segment"]) == key
+            ]
+            what = f"{result.id} {one.dimension} {one.value} {arm.variant}"
+            yield what, found or [(0, None)], [(arm.n, arm.value)]
 
 
 def _arms(result: ExperimentResult, one: Comparison, ours: Asked) -> Iterator[Held]:

@@ -70,6 +70,7 @@ def asked(home, report):
 def test_numbers_come_out_of_their_sql_and_intervals_out_of_its_moments(report, asked, catalog):
     rows = {name: found for name, (_, found) in asked.items()}
     compared = list(held(report, rows, catalog))
+    assert report.experiments[0].segments
     assert [one for one in compared if one[1] != one[2]] == []
     assert len(compared) > 50
 
