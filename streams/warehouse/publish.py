@@ -103,7 +103,7 @@ def _note_scrubbed(con: DuckDBPyConnection, sources: Iterable[Path]) -> None:
 def link(source: Path, target: Path, *, keep_n: int) -> None:
     """Let `target` be the file `source`, atomically: a sole worker's file is the whole."""
     with _alone(target) as is_alone:
-        if not is_alone:  # a merge is under way, and has this file too
+        if not is_alone:  # a merge is under way, which looks at this file again before it ends
             return
         coming = _coming(target)
         os.link(source, coming)
@@ -120,6 +120,8 @@ def merge(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) ->
         IntegrityError, ConfigError: a source is of another schema or rules, or unreadable.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    files = sorted(sources)
+    before = {path: _stamp(path) for path in files}
     with _alone(target) as is_alone:
         if not is_alone:
             raise TransientError(
@@ -127,7 +129,21 @@ def merge(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) ->
                 where=str(target),
                 todo="Let one `listenback publish` run.",
             )
-        return _merged(sources, target, memory=memory, keep_n=keep_n)
+        taken = _merged(files, target, memory=memory, keep_n=keep_n)
+    for path in files if set(target.parent.glob(WORKER_GLOB)) == set(files[:1]) else ():
+        if _stamp(path) != before[path]:  # its worker could not link it while we were alone here
+            link(path, target, keep_n=keep_n)
+            forget_predecessors(target)
+    return taken
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What tells a snapshot from the next one under its name; None: it has gone."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _merged(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) -> dict[int, Path]:
