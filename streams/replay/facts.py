@@ -82,5 +82,5 @@ def _copy(con: DuckDBPyConnection, live: Path) -> None:
 
 def _archive(con: DuckDBPyConnection, settings: Settings) -> None:
     """Let old facts lie in parts again."""
-    while settings.archive and (piece := archiving.due(con, **settings.archived_when())):
-        archiving.move(con, piece)
+    while settings.archive and (pieces := archiving.due(con, **settings.archived_when())):
+        archiving.move(con, pieces)

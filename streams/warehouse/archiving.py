@@ -5,6 +5,8 @@ back, made durable and renamed to the hash of its bytes; then one transaction de
 notes the part. A crash between the two leaves a file that nothing names.
 
 What is due is a function of the shard: its watermark and its rows. When it is done changes nothing.
+A call moves as many steps as cost about what copying the file does, so that a backfill of many days
+drains, and a publication takes at most about twice its time.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ NAME_DIGITS = 32
 OWN_PATH = "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
 DAY = "make_timestamp(t.event_time_us)::DATE"
 OLD = f"""
-SELECT '{{view}}' AS view, t.shard, {DAY} AS day FROM {{table}} t
+SELECT '{{view}}' AS view, t.shard, {DAY} AS day, count(*) AS rows_n FROM {{table}} t
 JOIN (
     SELECT shard, (event_time_us_max - out_of_orderness_us - {{after_us}}) // {DAY_US} * {DAY_US}
         AS until_us
@@ -47,6 +49,15 @@ JOIN (
 WHERE t.event_time_us < {{newest_us}}
 GROUP BY ALL HAVING count(*) >= {{rows_min}}
 """
+MOVED_ROWS_MIN = 200_000
+"""Rows that may move at once however small the file is: about a second."""
+MOVED_SHARE = 20
+"""And of the rows of the file one in so many: to write, read back and delete a row takes about as
+long as to copy twenty."""
+PIECE_COST_ROWS = 10_000
+"""What a step costs beside its rows, in rows: files and folders made durable, a transaction."""
+PIECES_MAX = 1_000
+"""Steps that are planned at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,9 @@ class Piece:
     view: str
     shard: int
     day: dt.date
+
+
+Pieces = tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +84,11 @@ class _Part:
     number: int
 
 
-def due(con: DuckDBPyConnection, *, after_us: int, rows_min: int) -> Piece | None:
-    """The oldest piece whose day lies so far behind the shard's watermark; None: there is none.
+def due(con: DuckDBPyConnection, *, after_us: int, rows_min: int) -> Pieces | None:
+    """The oldest pieces whose day lies so far behind the shard's watermark; None: there is none.
+
+    At least one, and as many as one call of `move` may take by the rows of the file: a function of
+    the file, so that a replay of the same calls moves the same.
 
     rows_min: fewer rows stay where they are, so that late events make no part each.
     """
@@ -82,12 +99,36 @@ def due(con: DuckDBPyConnection, *, after_us: int, rows_min: int) -> Piece | Non
     found = " UNION ALL ".join(
         OLD.format(view=view, table=TABLES[view].name, **bounds) for view in FACT_TABLES.values()
     )
-    row = first_row(con, f"{found} ORDER BY day, view, shard LIMIT 1")
-    return None if row is None else Piece(*row)
+    rows = con.execute(f"{found} ORDER BY day, view, shard LIMIT {PIECES_MAX}").fetchall()
+    left_n = max(MOVED_ROWS_MIN, _recent_n(con) // MOVED_SHARE) if rows else 0
+    pieces: list[Piece] = []
+    for view, shard, day, rows_n in rows:
+        left_n -= rows_n + PIECE_COST_ROWS
+        if pieces and left_n < 0:
+            break
+        pieces.append(Piece(view, shard, day))
+    return tuple(pieces) or None
 
 
-def move(con: DuckDBPyConnection, piece: Piece) -> None:
-    """Move a piece. Raises OSError: the folder takes no more; the rows stay in the file."""
+def _recent_n(con: DuckDBPyConnection) -> int:
+    """Facts that are in the file."""
+    counts = [f"(SELECT count(*) FROM {TABLES[view].name})" for view in FACT_TABLES.values()]
+    row = first_row(con, f"SELECT {' + '.join(counts)}")
+    assert row is not None
+    return int(row[0])
+
+
+def move(con: DuckDBPyConnection, pieces: Pieces) -> None:
+    """Move pieces, each for itself, the oldest first.
+
+    Raises:
+        OSError: the folder takes no more; the rows of that piece and of those behind it stay.
+    """
+    for piece in pieces:
+        _move(con, piece)
+
+
+def _move(con: DuckDBPyConnection, piece: Piece) -> None:
     table = TABLES[piece.view]
     old = f"shard = {piece.shard:d} AND event_time_us >= epoch_us(DATE '{piece.day}') AND "
     old += f"event_time_us < epoch_us(DATE '{piece.day}') + {DAY_US}"

@@ -64,9 +64,9 @@ def content(
         for table, shard in itertools.product(compact.FOLDED_TABLES, (0, 1) if is_folded else ()):
             compact.fold(con, table, shard)
         for _ in range(pieces_n or 0):
-            piece = archiving.due(con, after_us=AFTER_US, rows_min=1)
-            if piece is not None:
-                archiving.move(con, piece)
+            pieces = archiving.due(con, after_us=AFTER_US, rows_min=1)
+            if pieces is not None:
+                archiving.move(con, pieces[:1])
     assert con.sql("FROM pipeline_health WHERE NOT is_balanced").fetchall() == []
     return content_of(con)
 

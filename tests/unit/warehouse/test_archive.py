@@ -109,7 +109,8 @@ def test_nothing_inside_the_horizon_moves_nor_what_is_too_little_nor_when_told_n
     assert count(con, "archive_part") == 0
 
 
-def test_publishing_moves_a_piece_and_asks_to_be_called_until_nothing_is_due(pipeline):
+def test_publishing_moves_a_piece_and_asks_to_be_called_until_nothing_is_due(pipeline, monkeypatch):
+    monkeypatch.setattr(archiving, "MOVED_ROWS_MIN", 0)  # one piece is always moved
     parts = []
     while pipeline._is_changed:
         pipeline.publish()
@@ -118,6 +119,28 @@ def test_publishing_moves_a_piece_and_asks_to_be_called_until_nothing_is_due(pip
     reader = open_readable(pipeline._settings.warehouse_file)
     assert (count(reader, "listen"), content_of(reader)) == (6, content_of(pipeline._con))
     reader.close()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "parts"),
+    [
+        ((200_000, 20, 1_000), [10, 10]),  # all at once: a few rows
+        ((200_000, 20, 4), [4, 8, 10, 10]),
+        ((24, 1_000, 1_000), [2, 4, 6, 8, 10, 10]),  # two pieces of 2 rows, each at the cost of 10
+        ((0, 1, 1_000), [2, 4, 5, 6, 7, 8, 9, 10, 10]),  # by the rows of the file: 30, then 26, 22
+    ],
+)
+def test_a_publication_moves_as_many_pieces_as_it_may(pipeline, monkeypatch, bounds, parts):
+    monkeypatch.setattr(archiving, "PIECE_COST_ROWS", 10)
+    for name, bound in zip(("MOVED_ROWS_MIN", "MOVED_SHARE", "PIECES_MAX"), bounds, strict=True):
+        monkeypatch.setattr(archiving, name, bound)
+    before, found = content_of(pipeline._con), []
+    while pipeline._is_changed:
+        pipeline.publish()
+        found.append(count(pipeline._con, "archive_part"))
+    assert found == parts
+    assert content_of(pipeline._con) == before
+    assert differences(pipeline._con) == {}
 
 
 def test_a_copy_without_its_archive_says_so_and_any_client_can_name_the_folder(pipeline, tmp_path):
@@ -243,14 +266,14 @@ def test_an_erased_user_leaves_the_parts_and_old_parts_go_when_nothing_names_the
 
 def test_a_step_that_fails_leaves_the_rows_where_they_were(pipeline, monkeypatch):
     before = content_of(pipeline._con)
-    piece = archiving.due(pipeline._con, after_us=30 * DAY_S * 1_000_000, rows_min=1)
+    pieces = archiving.due(pipeline._con, after_us=30 * DAY_S * 1_000_000, rows_min=1)
 
     def refuse(*_):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(archiving, "_place", refuse)
     with pytest.raises(OSError, match="no space"):
-        archiving.move(pipeline._con, piece)
+        archiving.move(pipeline._con, pieces)
     assert count(pipeline._con, "archive_part") == 0
     assert content_of(pipeline._con) == before
     assert list(pipeline._settings.archive_dir.iterdir()) == []
@@ -267,15 +290,15 @@ def test_a_folder_that_takes_no_part_is_the_trouble_of_a_snapshot_and_costs_noth
     assert content_of(pipeline._con) == before
     (pipeline._settings.archive_dir / ".worker-0.duckdb.coming").rmdir()
     assert publishing.now()
-    assert count(pipeline._con, "archive_part") == 1
+    assert count(pipeline._con, "archive_part") == 10
 
 
 def test_a_part_that_is_not_what_was_written_moves_nothing(pipeline, monkeypatch):
-    piece = archiving.due(pipeline._con, after_us=30 * DAY_S * 1_000_000, rows_min=1)
+    pieces = archiving.due(pipeline._con, after_us=30 * DAY_S * 1_000_000, rows_min=1)
     numbers = iter([(2, 1), (2, 2)])
     monkeypatch.setattr(archiving, "rows_number", lambda *_: next(numbers))
     with pytest.raises(IntegrityError, match="does not hold what was written"):
-        archiving.move(pipeline._con, piece)
+        archiving.move(pipeline._con, pieces)
     assert count(pipeline._con, "listen_recent") == 6
 
 
