@@ -57,6 +57,7 @@ OWN_FOLDER = "workers"
 ARCHIVE = "archive"
 """Folder beside published files; in it a file is Parquet."""
 MEMORY = "500MB"
+"""Of DuckDB while a file is read or written; what needs more goes through a file beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,17 @@ def look(settings: Settings, request: Request, tell: Callable[[Path], None]) -> 
     return reports
 
 
+def _opened(path: Path) -> DuckDBPyConnection:
+    """A file to read, with MEMORY. Raises ConfigError."""
+    con = open_readable(path)
+    con.execute(f"SET memory_limit = '{MEMORY}'")
+    return con
+
+
 def _rows_of(path: Path, request: Request) -> Mapping[str, int]:
     if path.parent.name == OWN_FOLDER:  # its owner may have it open; its bytes are counted
         return {}
-    con = open_readable(path)
+    con = _opened(path)
     try:
         check_current(con, str(path))
         return erasing.plan(con, erasures.known_of([request]), _rules(con)).rows_n
@@ -226,7 +234,7 @@ def residue(settings: Settings, request: Request) -> dict[str, int]:
 
 def _rows_naming(path: Path, user_key: str) -> int:
     """Rows of any table of a warehouse that hold the key in a form that text can have."""
-    con = open_readable(path)
+    con = _opened(path)
     try:
         names = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
         return sum(_rows_with(con, f'"{name}"', user_key) for (name,) in names)
@@ -262,7 +270,7 @@ def proof(settings: Settings, request: Request, reports: list[FileReport]) -> di
 
 def is_sum_of_facts(path: Path) -> bool:
     """Whether what is derived in a warehouse is what its facts give when joined anew."""
-    source = open_readable(path)
+    source = _opened(path)
     try:
         with (
             tempfile.TemporaryDirectory() as folder,

@@ -20,7 +20,7 @@ from streams.warehouse.connect import frame
 from streams.warehouse.layout import FACT_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from duckdb import DuckDBPyConnection
 
@@ -34,6 +34,9 @@ KNOWN = pl.Schema({"key_hash": pl.String, "before_us": pl.Int64})
 """Users to forget, by the hash of their key."""
 RAW = ("key", "value", "headers", "value_bytes_n")
 """Columns of a dead letter that hold or measure the message itself."""
+LETTER_KEYS_MAX = 1_000_000
+"""What may be user keys in dead letters, looked up at once, unless one letter holds more: in a
+megabyte of hexadecimal digits each is the first of a key."""
 EVER_US = 1 << 62
 """Later than any event."""
 
@@ -91,17 +94,27 @@ def known_of(requests: Iterable[Request]) -> pl.DataFrame:
 def among(con: DuckDBPyConnection, keys: pl.Series, whom: pl.DataFrame) -> pl.DataFrame:
     """KEYS rows: which of these user keys are those of KNOWN rows."""
     con.register("arriving_key", pl.DataFrame({"key": keys.drop_nulls().unique()}))
+    try:
+        return _found(con, "arriving_key", whom)
+    finally:
+        con.unregister("arriving_key")
+
+
+def _found(con: DuckDBPyConnection, people: str, whom: pl.DataFrame) -> pl.DataFrame:
+    """KEYS rows: which `key` of a relation is that of KNOWN rows, however often it stands there.
+
+    The relation is streamed past the few that are looked for, so memory is bounded by those.
+    """
     con.register("known_erasure", whom)
     try:
         return frame(
             con,
             "SELECT key, CASE WHEN bool_and(before_us IS NOT NULL) THEN max(before_us) END "
-            "AS before_us FROM arriving_key JOIN known_erasure ON key_hash = sha256(key) "
+            f"AS before_us FROM {people} JOIN known_erasure ON key_hash = sha256(key) "
             "GROUP BY key",
             KEYS,
         )
     finally:
-        con.unregister("arriving_key")
         con.unregister("known_erasure")
 
 
@@ -138,18 +151,26 @@ def named_in(con: DuckDBPyConnection, letters: pl.DataFrame, whom: pl.DataFrame)
 
     A refused message has no event time that one could trust: the log's time stands in for it.
     """
-    named = [
-        keys_in(key or b"", value or b"", (headers or "").encode())
-        for key, value, headers in letters.select("key", "value", "headers").rows()
-    ]
-    found = pl.Series(sorted(frozenset().union(*named)), dtype=pl.String)
+    told: list[bool] = []
+    waiting: list[tuple[frozenset[str], int]] = []
+    keys_n = 0
+    for key, value, headers, time_us in letters.select(*RAW[:3], "record_time_us").rows():
+        keys = keys_in(key or b"", value or b"", (headers or "").encode())
+        if waiting and keys_n + len(keys) > LETTER_KEYS_MAX:
+            told += _named(con, waiting, whom)
+            waiting, keys_n = [], 0
+        waiting.append((keys, time_us))
+        keys_n += len(keys)
+    return pl.Series("named", told + _named(con, waiting, whom), dtype=pl.Boolean)
+
+
+def _named(
+    con: DuckDBPyConnection, letters: Sequence[tuple[frozenset[str], int]], whom: pl.DataFrame
+) -> list[bool]:
+    """For each letter, what may be keys in it and its time, whether it names one of KNOWN."""
+    found = pl.Series(list(frozenset().union(*(keys for keys, _ in letters))), dtype=pl.String)
     until = _until(among(con, found, whom))
-    times = letters["record_time_us"].to_list()
-    told = [
-        any(time < until[one] for one in keys if one in until)
-        for keys, time in zip(named, times, strict=True)
-    ]
-    return pl.Series("named", told, dtype=pl.Boolean)
+    return [any(time_us < until[one] for one in keys & until.keys()) for keys, time_us in letters]
 
 
 def redacted(con: DuckDBPyConnection, letters: pl.DataFrame) -> pl.DataFrame:
@@ -201,5 +222,4 @@ def facts_keys(con: DuckDBPyConnection, whom: pl.DataFrame) -> pl.DataFrame:
         for topic, table in FACT_TABLES.items()
         for name in persons_of(topic)
     ]
-    rows = frame(con, f"SELECT DISTINCT key FROM ({' UNION '.join(people)}) WHERE key IS NOT NULL")
-    return among(con, rows["key"], whom)
+    return _found(con, f"({' UNION ALL '.join(people)})", whom)

@@ -15,6 +15,7 @@ from streams.warehouse import archive, archiving
 from streams.warehouse.connect import open_writable, transaction
 from streams.warehouse.content import content_of
 from streams.warehouse.erasures import Request
+from streams.warehouse.layout import FACT_TABLES
 from streams.warehouse.migrate import migrate
 from streams.warehouse.restore import drop_shards
 
@@ -34,10 +35,11 @@ def con(tmp_path_factory):
     con.close()
 
 
-def content(con, chunks, requests, at, moves_n=0):
+def content(con, chunks, requests, at, moves_n=0, *, facts_max=erasing.FACTS_MAX):
     """The file after the chunks, each one flush; the requests come before chunk `at`.
 
     moves_n: how many pieces are archived after each flush, if so many are due.
+    facts_max: how many facts are joined at once when somebody is erased.
     """
     with transaction(con):
         drop_shards(con, (0, 1))
@@ -45,12 +47,14 @@ def content(con, chunks, requests, at, moves_n=0):
         archive.show(con)
     for number, chunk in enumerate([*chunks, []]):
         if number == min(at, len(chunks)):
-            erasing.erase(con, requests, RULES)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(erasing, "FACTS_MAX", facts_max)
+                erasing.erase(con, requests, RULES)
         commit(con, arrived(chunk), RULES)
         for _ in range(moves_n):
-            piece = archiving.due(con, after_us=1, rows_min=1)
-            if piece is not None:
-                archiving.move(con, piece)
+            pieces = archiving.due(con, after_us=1, rows_min=1)
+            if pieces is not None:
+                archiving.move(con, pieces[:1])
     assert con.sql("FROM pipeline_health WHERE NOT is_balanced").fetchall() == []
     return content_of(con)
 
@@ -71,16 +75,17 @@ def names(con, user):
     whom=st.lists(st.tuples(st.sampled_from(USERS), MOMENTS), min_size=1, max_size=3),
     at=st.integers(0, 7),
     moves_n=st.sampled_from((0, 0, 2)),
+    facts_max=st.sampled_from((1, 3, erasing.FACTS_MAX)),
 )
 def test_it_is_the_log_without_the_user_whenever_it_is_asked(  # noqa: PLR0917
-    con, drawn, repeats, order, sizes, whom, at, moves_n
+    con, drawn, repeats, order, sizes, whom, at, moves_n, facts_max
 ):
     log = as_log(drawn, repeats=repeats)
     requests = [Request(f"r{n}", user, n, before) for n, (user, before) in enumerate(whom)]
     first = content(con, [log], requests, 0)  # asked before anything came
     assert differences(con) == {}
     chunks = cut(interleaved(log, order), sizes)
-    assert content(con, chunks, requests, at, moves_n) == first
+    assert content(con, chunks, requests, at, moves_n, facts_max=facts_max) == first
     assert differences(con) == {}  # the oracle reads archived parts, too
     assert erasing.erase(con, requests, RULES).rows_n == {}  # twice is the same as once
     gone_n = con.sql("SELECT coalesce(sum(erased_n), 0)::BIGINT FROM topic_shard").fetchall()[0][0]
@@ -117,3 +122,20 @@ def without(log, whom):
 def ids_n(log):
     """How many events there are, each once."""
     return len({(topic, event["shard"], event["event_id"]) for topic, event in log})
+
+
+@settings(max_examples=max(20, settings().max_examples // 5))
+@given(drawn=logs, whom=st.lists(st.tuples(st.sampled_from(USERS), MOMENTS), max_size=3))
+def test_who_has_facts_is_who_stands_in_a_list_of_all_users(con, drawn, whom):
+    requests = [Request(f"r{n}", user, n, before) for n, (user, before) in enumerate(whom)]
+    content(con, [as_log(drawn)], [], 0)
+    people = [
+        user
+        for topic, columns in PERSONS.items()
+        for name in columns
+        for (user,) in con.sql(f"SELECT {name} FROM {FACT_TABLES[topic]}").fetchall()
+    ]
+    moments = {user: [at for one, at in whom if one == user] for user in set(people)}
+    expected = {u: None if None in at else max(at) for u, at in moments.items() if at}
+    found = erasing.erasures.facts_keys(con, erasing.erasures.known_of(requests))
+    assert dict(found.rows()) == expected

@@ -18,7 +18,9 @@ from streams.events.topics import Topic
 from streams.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-BOUNDS_MEMORY = re.compile(r"(BYTES|ROWS|RECORDS|LETTERS|LINES|CHARS|ITEMS|ENVELOPES|BATCHES)_MAX$")
+BOUNDS_MEMORY = re.compile(
+    r"(BYTES|ROWS|RECORDS|LETTERS|LINES|CHARS|ITEMS|ENVELOPES|BATCHES|FACTS|KEYS|PIECES)_MAX$"
+)
 
 REACHED_OTHERWISE = {
     "future_max_s": "tests/support/simulation/script.py: events at the limit and a second beyond",

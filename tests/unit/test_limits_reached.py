@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
-from support.log import batch
+from support.log import batch, message
+from support.oracle import differences
 
 from streams import dead_letters, decisions, erasing, forward, letters, producer, redrive
 from streams.event_writer import JsonlWriter
@@ -57,6 +59,56 @@ def test_letters_are_looked_through_for_an_erased_user_a_few_at_a_time(refusing,
     monkeypatch.setattr(erasing.erasures, "named_in", counted)
     rows_n = refusing.erase([Request("r", USER, requested_at_us=0)])
     assert (looked_at, rows_n) == ([2, 2, 1], {"dead_letter": 1})
+
+
+def test_keys_of_letters_are_looked_up_a_few_at_a_time(refusing, monkeypatch):
+    monkeypatch.setattr(erasing.erasures, "LETTER_KEYS_MAX", 64)
+    looked_up, among = [], erasing.erasures.among
+
+    def counted(con, keys, whom):
+        looked_up.append(len(keys))
+        return among(con, keys, whom)
+
+    monkeypatch.setattr(erasing.erasures, "among", counted)
+    many = [json.dumps({"user_key": f"{n:x}{USER[:-1]}" + "b" * 40}).encode() for n in range(3)]
+    refusing.add(batch(Topic.LISTENS, many, first_offset=5))
+    refusing.flush()
+    rows_n = refusing.erase([Request("r", USER, requested_at_us=0)])
+    assert rows_n == {"dead_letter": 1}
+    assert (max(looked_up), sum(looked_up)) == (
+        41 + 1,
+        3 * 41 + 1,
+    )  # a letter that holds more, alone
+
+
+def test_what_an_erasure_joins_anew_is_joined_a_few_facts_at_a_time(tmp_path, monkeypatch):
+    worker = Pipeline(Settings(data_dir=tmp_path))
+    worker.assign(frozenset({0}))
+    own = {"unit_id": USER, "user_key": USER}
+    shown = [message(Topic.EXPOSURES, f"x{n}", generation_id=f"g{n}", **own) for n in range(9)]
+    heard = [
+        message(Topic.LISTENS, f"l{n}", generation_id=f"g{n % 9}", user_key=user)
+        for n, user in enumerate([USER] * 18 + ["b" * 64] * 40)
+    ]
+    scored = [message(Topic.JUDGE_SCORES, f"s{n}", generation_id=f"g{n}") for n in range(9)]
+    worker.add(batch(Topic.EXPOSURES, shown))
+    worker.add(batch(Topic.LISTENS, heard))
+    worker.add(batch(Topic.JUDGE_SCORES, scored))
+    worker.flush()
+    monkeypatch.setattr(erasing, "FACTS_MAX", 8)  # a pair has 4: exposure, two listens, a score
+    joined, planned = [], erasing._planned
+
+    def counted(before, keys, rules):
+        joined.append(sum(rows.height for rows in before.values()))
+        return planned(before, keys, rules)
+
+    monkeypatch.setattr(erasing, "_planned", counted)
+    rows_n = worker.erase([Request("r", USER, requested_at_us=0)])
+    assert (rows_n["exposure"], rows_n["listen"]) == (9, 18)
+    assert (max(joined), sum(joined)) == (8, 36)  # none of what others did with the generations
+    assert worker._con.sql("SELECT DISTINCT user_key FROM listen").fetchall() == [("b" * 64,)]
+    assert differences(worker._con) == {}
+    worker.close()
 
 
 def test_letters_are_forwarded_a_few_at_a_time(tmp_path, monkeypatch):
