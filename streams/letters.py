@@ -20,6 +20,7 @@ from streams.events.dead_letter import DeadLetterEnvelope
 from streams.events.topics import JOINED_TOPICS, dead_letter_topic
 from streams.original_records import consumer, until_silent
 from streams.topics import partition_counts
+from streams.unreadable import is_unreadable
 from streams.warehouse.layout import SQL_TYPES, TABLES
 from streams.warehouse.reading import open_warehouse
 
@@ -171,12 +172,14 @@ def _asked(con: DuckDBPyConnection, sql: str, params: dict[str, Any]) -> list[di
 def from_kafka(settings: Settings) -> pl.DataFrame:
     """Rows as those of the table `dead_letter`, from the envelopes on `<topic>.dlq`.
 
-    What was sent twice is there once. What is no envelope is passed over, with a warning.
+    What was sent twice is there once. What is no envelope or cannot be read is passed over, with a
+    warning, and counted.
 
     Raises:
         TransientError: no broker answers.
     """
     found: dict[str, dict[str, Any]] = {}
+    passed_n = 0
     counts = partition_counts(settings)
     names = [settings.topic(dead_letter_topic(topic)) for topic in JOINED_TOPICS]
     tps = [TopicPartition(name, p) for name in names for p in range(counts.get(name, 0))]
@@ -184,19 +187,31 @@ def from_kafka(settings: Settings) -> pl.DataFrame:
         client.assign(tps)
         client.seek_to_beginning()
         for record in until_silent(client):
-            row = _row(record.value)
+            row = _row_of(record)
             if row is None:
-                place = f"{record.topic}[{record.partition}]@{record.offset}"
-                log.warning("%s: is no dead letter and was passed over", place)
+                passed_n += 1
                 continue
             found[row["dlq_id"]] = row
             if len(found) >= ENVELOPES_MAX:
                 log.warning("only %d envelopes were read; the warehouse has all", len(found))
                 break
+    if passed_n:
+        log.warning("passed over %d records or batches of the dead-letter topics", passed_n)
     kinds = {kind: dtype for dtype, kind in SQL_TYPES.items()}
     columns = TABLES["dead_letter"].columns
     schema = {name: kinds[kind] for name, kind in columns.items()}
     return pl.DataFrame(list(found.values()), schema=schema, orient="row")
+
+
+def _row_of(record: Any) -> dict[str, Any] | None:  # noqa: ANN401 - kafka-python has no types
+    """The table's row of a record of a dead-letter topic; None, and said: it holds none."""
+    if is_unreadable(record):
+        return None
+    row = _row(record.value)
+    if row is None:
+        place = f"{record.topic}[{record.partition}]@{record.offset}"
+        log.warning("%s: is no dead letter and was passed over", place)
+    return row
 
 
 def _row(value: bytes | None) -> dict[str, Any] | None:

@@ -12,12 +12,15 @@ from kafka.errors import KafkaError
 from streams.clock import monotonic_ms
 from streams.errors import TransientError
 from streams.topics import ANSWER_WAIT_MAX_S, require_broker
+from streams.unreadable import is_unreadable, pass_over_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from streams.events.record_headers import Header
     from streams.settings import Settings
+
+pass_over_unreadable()
 
 SILENCE_MAX_S: Final = 3.0
 """An embedded broker does not say where a log ends: no answer for so long is the end."""
@@ -39,6 +42,8 @@ class Original:
 
 def originals(settings: Settings, places: Iterable[Place]) -> dict[Place, Original]:
     """The records that are still there; a place that Kafka has deleted is not among them.
+
+    Nor is one that cannot be read; that is told by a warning.
 
     Raises:
         TransientError: no broker answers.
@@ -86,7 +91,10 @@ def consumer(settings: Settings) -> Iterator[Any]:
 
 
 def until_silent(client: Any) -> Iterator[Any]:  # noqa: ANN401 - kafka-python has no types
-    """Records of the assigned partitions from their positions on, until none comes any more."""
+    """Records of the assigned partitions from their positions on, until none comes any more.
+
+    One may stand for a batch that cannot be read: streams.unreadable.
+    """
     give_up_at_ms = monotonic_ms() + SILENCE_MAX_S * 1_000
     while monotonic_ms() < give_up_at_ms:
         for records in client.poll(POLL_MS).values():
@@ -99,7 +107,7 @@ def _at(client: Any, tp: TopicPartition, offset: int) -> Any:  # noqa: ANN401 - 
     if client.position(tp) != offset:
         client.seek(tp, offset)
     for record in until_silent(client):
-        if record.offset >= offset:
+        if record.offset >= offset and not is_unreadable(record):
             client.seek(tp, record.offset + 1)
             return record
     return None

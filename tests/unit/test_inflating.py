@@ -9,7 +9,10 @@ import sys
 import pytest
 from aiokafka import codec
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from kafka import TopicPartition
+from kafka.consumer.fetcher import Fetcher as SmallClientsFetcher
 from kafka.record.default_records import DefaultRecordBatch as SmallClientsBatch
+from kafka.record.memory_records import MemoryRecords as SmallClientsRecords
 from support.fetched import read, record_batch
 from support.messages import batch_of
 
@@ -19,6 +22,9 @@ from streams.events.decode import decode
 from streams.events.limits import Limits
 from streams.events.topics import Topic
 from streams.odd_headers import KeptRecords
+from streams.unreadable import is_unreadable, pass_over_unreadable
+
+pass_over_unreadable()
 
 CODECS = {
     "gzip": (1, inflating.gunzipped),
@@ -88,6 +94,45 @@ def test_a_batch_of_any_codec_is_read_by_both_clients(name):
     (columns,), position = read(batch(name, values), records=KeptRecords)
     assert (columns.values, columns.unreadable, position) == (values, {}, 3)
     assert [row.value for row in SmallClientsBatch(batch(name, values))] == values
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_the_small_client_passes_over_a_batch_that_inflates_too_far_and_says_so(name):
+    raw = b"".join(
+        (
+            batch(name, [b"a"], base_offset=4),
+            batch(name, [b"b", bytes(BOUND), b"c"], base_offset=5),
+            batch(name, [b"next"], base_offset=8),
+        )
+    )
+    first, bomb, last = small_client_records(raw)
+    assert [(one.offset, one.value) for one in (first, last)] == [(4, b"a"), (8, b"next")]
+    assert not is_unreadable(first)
+    assert (bomb.offset, bomb.key, is_unreadable(bomb)) == (5, None, True)
+    assert bomb.value.startswith(b"offsets 5 to 7: a record batch does not inflate")
+
+
+def test_the_small_client_gives_what_comes_before_a_record_that_is_none(caplog):
+    raw = bytearray(record_batch(3, [b"a" * 10, b"b" * 10, b"c" * 10]))
+    raw[raw.index(b"b" * 10) - 1] = 0x7E  # the length of the second value
+    found = small_client_records(bytes(raw) + record_batch(6, [b"next"]))
+    assert [one.offset for one in found] == [3, 4, 6]
+    assert [is_unreadable(one) for one in found] == [False, True, False]
+    assert "listens[0]@4: cannot be read and was passed over: offsets 4 to 5: " in caplog.text
+
+
+def small_client_records(raw, offset=0):
+    """What kafka-python's consumer makes of fetched bytes."""
+    unpacked = SmallClientsFetcher.PartitionRecords(
+        offset, TopicPartition("listens", 0), SmallClientsRecords(raw), None, None, check_crcs=False
+    )
+    return unpacked.take()
+
+
+def test_the_small_client_reading_on_inside_a_refused_batch_only_moves_behind_it():
+    bomb = batch("zstd", [b"a", bytes(BOUND), b"b"], base_offset=5)
+    found = small_client_records(bomb + record_batch(8, [b"next"]), offset=6)
+    assert [(one.offset, one.value) for one in found] == [(8, b"next")]
 
 
 @pytest.mark.parametrize("name", CODECS)
