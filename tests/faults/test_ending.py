@@ -8,7 +8,7 @@ import time
 
 import pytest
 from support.audit import audit
-from support.fleet import READING
+from support.fleet import OWN_DEADLINE, READING
 from support.traffic import Traffic
 
 END_MAX_S = 10.0
@@ -74,6 +74,6 @@ def test_a_disk_that_hangs_does_not_keep_a_told_worker_beyond_ten_seconds(kafka,
     with Traffic(fleet.settings, events_n=2_000, seed=1, pause_s=0.0):
         fleet.until(lambda: "flush hangs" in worker.said())
     ended_in_time(worker, codes=(3,))
-    assert "winding up took longer" in worker.said()
+    assert OWN_DEADLINE in worker.said()
     fleet.finish("slow")
     assert audit(fleet.settings, fleet.settings.warehouse_file).is_clean

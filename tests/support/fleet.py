@@ -20,6 +20,8 @@ LISTENBACK = Path(sys.executable).with_name("listenback")
 ODD = Path(__file__).with_name("odd_worker.py")
 WAIT_MAX_S = 120.0
 READING = "reading shards"
+OWN_DEADLINE = "winding up took longer"
+"""Said by a worker that ended with code 3 because its end took more than 10 s: listenback.ending"""
 
 
 @dataclass
