@@ -24,6 +24,7 @@ BOUNDS_MEMORY = re.compile(
 
 REACHED_OTHERWISE = {
     "future_max_s": "tests/support/simulation/script.py: events at the limit and a second beyond",
+    "_SINGLE_ROWS_MAX": "tests/property/test_decode.py: up to 480 rows, halved down to it",
     "ENVELOPE_VALUE_BYTES_MAX": "test_pipeline.py: a value of 900,000 bytes",
 }
 NOT_REACHED = {

@@ -1,6 +1,5 @@
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 
@@ -211,57 +210,6 @@ def test_publish_merges_what_all_workers_published(tmp_path):
     with duckdb.connect(str(place.warehouse_file), read_only=True) as reader:
         met = "FROM window_aggregate WHERE basis = 'exposure' AND size_s = 60"
         assert reader.sql(f"SELECT exposures_n, starts_n {met}").fetchall() == [(2, 2)]
-
-
-def merged(place):
-    sources = place.published_dir.glob(publish.WORKER_GLOB)
-    return publish.merge(sources, place.warehouse_file, memory="500MB", keep_n=3)
-
-
-@pytest.mark.parametrize("is_before", [True, False])
-def test_what_a_sole_worker_publishes_while_a_merge_runs_is_in_the_warehouse(
-    tmp_path, monkeypatch, is_before
-):
-    place = settings(tmp_path)
-    worker = Pipeline(place)
-    worker.assign(frozenset({0}))
-    worker.add(batch(Topic.LISTENS, [listen("l0")]))
-    worker.flush()
-    worker.publish()
-    do_merge = publish._merged
-
-    def meanwhile(*args, **named):
-        taken = None if is_before else do_merge(*args, **named)
-        worker.add(batch(Topic.LISTENS, [listen("l1")], first_offset=1))
-        worker.flush()
-        worker.publish()
-        return do_merge(*args, **named) if is_before else taken
-
-    monkeypatch.setattr(publish, "_merged", meanwhile)
-    assert list(merged(place)) == [0]
-    with duckdb.connect(str(place.warehouse_file), read_only=True) as reader:
-        assert reader.sql("SELECT count(*) FROM listen").fetchall() == [(2,)]
-    assert not worker._is_changed  # nothing would have published it later
-    worker.close()
-
-
-def test_a_merge_of_several_workers_stays_a_merge_whoever_publishes_meanwhile(
-    tmp_path, monkeypatch
-):
-    workers_of_two_shards(tmp_path)
-    place = settings(tmp_path)
-    do_merge = publish._merged
-
-    def meanwhile(*args, **named):
-        taken = do_merge(*args, **named)
-        one = next(iter(taken.values()))
-        os.utime(one, ns=(1, 1))  # as if published anew
-        return taken
-
-    monkeypatch.setattr(publish, "_merged", meanwhile)
-    assert sorted(merged(place)) == [0, 1]
-    with duckdb.connect(str(place.warehouse_file), read_only=True) as reader:
-        assert reader.sql("SELECT count(*) FROM listen").fetchall() == [(2,)]
 
 
 def test_a_gained_shard_is_taken_from_the_copy_that_is_furthest(tmp_path):
