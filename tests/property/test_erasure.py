@@ -128,7 +128,7 @@ def ids_n(log):
 @given(drawn=logs, whom=st.lists(st.tuples(st.sampled_from(USERS), MOMENTS), max_size=3))
 def test_who_has_facts_is_who_stands_in_a_list_of_all_users(con, drawn, whom):
     requests = [Request(f"r{n}", user, n, before) for n, (user, before) in enumerate(whom)]
-    content(con, [as_log(drawn)], [], 0)
+    content(con, [as_log(drawn, repeats=[])], [], 0)
     people = [
         user
         for topic, columns in PERSONS.items()
