@@ -357,7 +357,7 @@ def _below(kind: type[ListenbackError]) -> Iterable[type[ListenbackError]]:
 
 
 def _derived(kind: type[ListenbackError]) -> Iterable[type[ListenbackError]]:
-    for one in kind.__subclasses__():
+    for one in sorted(kind.__subclasses__(), key=lambda one: (one.exit_code, one.__name__)):
         if one.__module__.partition(".")[0] in {"streams", "analytics"}:
             yield one
             yield from _derived(one)
