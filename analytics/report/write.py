@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -77,6 +78,9 @@ def write_report(report: Report, directory: Path) -> Written:
         for path, new in coming.items():
             new.replace(path)
     except OSError as error:
+        for new in coming.values():  # half a page would hold the space that lacks
+            with contextlib.suppress(OSError):
+                new.unlink(missing_ok=True)
         raise ConfigError(
             f"the report cannot be written: {error.strerror}.",
             where=str(directory),
