@@ -29,6 +29,7 @@ tests a day's sum is the exception: see `_rows`."""
 STARTS = Expression(((1, "starts_n"),))
 _OF_USER = """d.unit_id = met.unit_id AND d.unit_type = met.unit_type
         AND met.unit_type = 'user' AND d.experiment_id = ''"""
+_ACTIVITY = {"exposed": "exposed", "whole": "all"}
 _COMPARISON = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
 
 
@@ -125,8 +126,19 @@ def fold_units(con: DuckDBPyConnection, plan: FoldPlan, *, as_of: dt.date, sourc
 
 def _fold_sql(plan: FoldPlan, source: str) -> str:
     names = {span: f"s{index}" for index, span in enumerate(plan.spans)}
-    exposed = [span for span in plan.spans if span.activity == "exposed"]
-    whole = [span for span in plan.spans if span.activity == "all"]
+    parts = {
+        "exposed": f"FROM {source} d JOIN met USING (experiment_id, unit_type, unit_id)",
+        "whole": f"FROM met JOIN {source} d ON {_OF_USER}",
+    }
+    folded = {}
+    for part, joined in parts.items():
+        ours = [span for span in plan.spans if span.activity == _ACTIVITY[part]]
+        tested = [span for span in ours if span.expression.test]
+        folded[part] = _rows([span for span in ours if span not in tested], names, joined)
+        if tested:
+            folded[f"{part}_day"] = _rows(tested, names, joined)
+    tables = "".join(f", {part} AS ({sql})" for part, sql in folded.items())
+    joins = "".join(f" LEFT JOIN {part} USING (unit_no)" for part in folded)
     values = "".join(f",\n    {sql} AS {name}" for name, sql in plan.values.items())
     age_class = " + ".join(f"(age >= {bound})::INTEGER" for bound in plan.bounds) or "0"
     sums = "".join(f", coalesce({name}, 0) AS {name}" for name in names.values())
@@ -141,36 +153,33 @@ WITH met AS (
             WHERE experiment_id <> '' AND day <= $as_of
             GROUP BY ALL HAVING sum(exposures_n) > 0)
         GROUP BY ALL)
-), exposed AS (
-    SELECT unit_no{_sums(exposed, names)}
-    FROM ({_rows(exposed, f"FROM {source} d JOIN met USING (experiment_id, unit_type, unit_id)")})
-    GROUP BY unit_no
-), whole AS (
-    SELECT unit_no{_sums(whole, names)}
-    FROM ({_rows(whole, f"FROM met JOIN {source} d ON {_OF_USER}")})
-    GROUP BY unit_no
-)
+){tables}
 SELECT experiment_id, unit_type, unit_id, variant_id, is_multiple, has_past, first_day, age,
     {age_class} AS age_class{values}
 FROM (SELECT met.*, whole.unit_no IS NOT NULL AS has_past,
         date_diff('day', first_day, $as_of::DATE) AS age{sums}
-    FROM met LEFT JOIN exposed USING (unit_no) LEFT JOIN whole USING (unit_no))
+    FROM met{joins})
 ORDER BY experiment_id
 """
 
 
-def _rows(spans: Sequence[Span], joined: str) -> str:
-    """The rows of every unit with their age; one a day where a span tests what a day's sum is.
+def _rows(spans: Sequence[Span], names: dict[Span, str], joined: str) -> str:
+    """The spans' sums per unit; where they test what a day's sum is, its parts are added up first.
 
     A sum of parts of a day is the day's sum, but a test of parts counts one day several times.
     """
     age = "date_diff('day', met.first_day, d.day) AS age"
-    if not any(span.expression.test for span in spans):
-        return f"SELECT d.*, met.unit_no, {age} {joined} WHERE d.day <= $as_of"
-    columns = dict.fromkeys(name for span in spans for _, name in span.expression.terms)
-    sums = ", ".join(f"sum(d.{name})::BIGINT AS {name}" for name in columns)
-    return f"""SELECT met.unit_no, {age}, {sums} {joined}
+    rows = f"SELECT d.*, met.unit_no, {age} {joined} WHERE d.day <= $as_of"
+    if any(span.expression.test for span in spans):
+        columns = dict.fromkeys(name for span in spans for _, name in span.expression.terms)
+        sums = ", ".join(f"sum(d.{name})::BIGINT AS {name}" for name in columns)
+        rows = f"""SELECT met.unit_no, {age}, {sums} {joined}
         WHERE d.day <= $as_of GROUP BY met.unit_no, d.variant_id, age"""
+    return f"""
+    SELECT unit_no{_sums(spans, names)}
+    FROM ({rows})
+    GROUP BY unit_no
+"""
 
 
 def _sums(spans: Sequence[Span], names: dict[Span, str]) -> str:
