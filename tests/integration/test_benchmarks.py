@@ -16,6 +16,7 @@ from streams.errors import ConfigError
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.faults,  # no fault, but long
     pytest.mark.timeout(900),
     pytest.mark.xdist_group("bench"),  # one run serves all
 ]

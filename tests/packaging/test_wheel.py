@@ -19,7 +19,12 @@ from listenback import cli
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.packaging, pytest.mark.timeout(900), pytest.mark.xdist_group("wheel")]
+pytestmark = [
+    pytest.mark.packaging,
+    pytest.mark.faults,  # it installs everything once more
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("wheel"),
+]
 
 
 def build_stage() -> list[Instruction]:

@@ -66,20 +66,22 @@ def names(con, user):
     return [t for t in tables if con.execute(sql.format(t), [user]).fetchall() != [(0,)]]
 
 
-@settings(max_examples=max(10, settings().max_examples // 5))  # each is seven logs
-@given(
-    drawn=logs,
-    repeats=st.lists(st.integers(0, 100), max_size=4),
-    order=st.lists(st.integers(0, 100), max_size=30),
-    sizes=st.lists(st.integers(0, 8), max_size=6),
-    whom=st.lists(st.tuples(st.sampled_from(USERS), MOMENTS), min_size=1, max_size=3),
-    at=st.integers(0, 7),
-    moves_n=st.sampled_from((0, 0, 2)),
-    facts_max=st.sampled_from((1, 3, erasing.FACTS_MAX)),
-)
-def test_it_is_the_log_without_the_user_whenever_it_is_asked(  # noqa: PLR0917
-    con, drawn, repeats, order, sizes, whom, at, moves_n, facts_max
-):
+SCENARIOS = {
+    "drawn": logs,
+    "repeats": st.lists(st.integers(0, 100), max_size=4),
+    "order": st.lists(st.integers(0, 100), max_size=30),
+    "sizes": st.lists(st.integers(0, 8), max_size=6),
+    "whom": st.lists(st.tuples(st.sampled_from(USERS), MOMENTS), min_size=1, max_size=3),
+    "at": st.integers(0, 7),
+    "moves_n": st.sampled_from((0, 0, 2)),
+    "facts_max": st.sampled_from((1, 3, erasing.FACTS_MAX)),
+}
+FAST_EXAMPLES_N = 15
+"""Each is seven logs."""
+ALL_EXAMPLES_N = max(60, settings().max_examples // 5)
+
+
+def hold_it_to_the_rest(con, drawn, repeats, order, sizes, whom, at, moves_n, facts_max):  # noqa: PLR0917
     log = as_log(drawn, repeats=repeats)
     requests = [Request(f"r{n}", user, n, before) for n, (user, before) in enumerate(whom)]
     first = content(con, [log], requests, 0)  # asked before anything came
@@ -95,6 +97,19 @@ def test_it_is_the_log_without_the_user_whenever_it_is_asked(  # noqa: PLR0917
     rest = without(log, whom)
     assert gone_n == ids_n(log) - ids_n(rest)
     assert content(con, [rest], [], 0).without(BOOKS) == first.without(BOOKS)
+
+
+@settings(max_examples=FAST_EXAMPLES_N)
+@given(**SCENARIOS)
+def test_it_is_the_log_without_the_user_whenever_it_is_asked(con, **drawn):
+    hold_it_to_the_rest(con, **drawn)
+
+
+@pytest.mark.faults
+@settings(max_examples=ALL_EXAMPLES_N)
+@given(**SCENARIOS)
+def test_so_it_is_in_many_more_examples(con, **drawn):
+    hold_it_to_the_rest(con, **drawn)
 
 
 PERSONS = {

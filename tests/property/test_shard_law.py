@@ -90,7 +90,7 @@ SCENARIOS = {
         st.tuples(st.integers(0, 8), st.booleans(), st.sampled_from((0, 0, 0, 1, 4))), max_size=6
     ),
 }
-FAST_EXAMPLES_N = min(100, settings.default.max_examples)
+FAST_EXAMPLES_N = min(40, settings.default.max_examples)
 ALL_EXAMPLES_N = max(400, settings.default.max_examples)
 
 

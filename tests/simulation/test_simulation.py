@@ -43,7 +43,7 @@ pytestmark = [
 ]
 
 SEEDS_N = int(os.environ.get("LISTENBACK_SIMULATION_SEEDS_N", "500"))
-BLOCK_SEEDS = 50
+BLOCK_SEEDS = 25
 FAST_BLOCKS_N = 1
 SEEDS_PER_LOG = 10
 CRASHES_N = 2
