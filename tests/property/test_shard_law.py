@@ -91,7 +91,7 @@ SCENARIOS = {
     ),
 }
 FAST_EXAMPLES_N = min(40, settings.default.max_examples)
-ALL_EXAMPLES_N = max(400, settings.default.max_examples)
+ALL_EXAMPLES_N = max(460, settings.default.max_examples)
 
 
 def hold_the_law(con, drawn, repeats, order, cuts, *, shown=lambda _: None) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FETCH_RECORDS_MAX = 16
 LETTERS_N = 7
 AGEING_READS_MAX = 9
+TRIES_MAX = 3
 
 
 @dataclass(slots=True)
@@ -218,9 +219,13 @@ class World:
     # Crashes.
 
     def _crash_in(self, seam: str) -> None:
+        """Once; a step that has nothing to do, or ends before the line, is taken again."""
+        for _ in range(TRIES_MAX if SEAMS[seam][0] != "merge" else 0):
+            if self._is_crashed_in(seam):
+                return
+
+    def _is_crashed_in(self, seam: str) -> bool:
         step = SEAMS[seam][0]
-        if step == "merge":
-            return
         worker = self._rng.choice(self._workers)
         saved = self._folder / f"saved-{worker.name}-{worker.lives_n}"
         names: dict[str, int] = {}
@@ -243,6 +248,7 @@ class World:
             is_disk_lost = self._rng.random() < 0.1
             self._live(worker, None if is_disk_lost else saved)
             self._deal(releases=self._rng.random() < 0.5)
+        return crash.is_reached
 
     def _step(self, step: str, worker: Worker) -> Callable[[], None]:
         """The step that is to be disturbed, made ready so that it has something to do."""
