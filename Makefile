@@ -32,7 +32,7 @@ bench: install ## Measure every budget beside other engines: the full size takes
 test: install ## All tests but the long ones
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m "not faults"
 
-test-faults: install ## The long ones: Apache Kafka, kills, zombies, full disks (Java 17, Maven)
+test-faults: install ## The long ones: Apache Kafka, kills, zombies, full disks, the wheel (Java 17, Maven)
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -q -m faults
 
 test-kafka: install ## The shortest of them: Apache Kafka, a takeover, three brokers with one killed, TLS and logins
