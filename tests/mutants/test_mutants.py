@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script, too
 
 from support.mutants import Mutant, mutants
 from support.oracle import differences
+from support.simulation.prefix import check_prefix
 from support.simulation.scripted import check_erasure, check_sizes, joined
-from support.simulation.world import check_prefix
 
 from streams.events.contracts import CONTRACTS
 from streams.events.topics import Topic

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 from support.oracle import differences
+from support.simulation.prefix import check_prefix
 from support.simulation.scripted import check_erasure, check_sizes, joined
-from support.simulation.world import check_prefix
 
 from streams.events.contracts import CONTRACTS
 from streams.pipeline import Pipeline

@@ -21,7 +21,8 @@ from support.oracle import differences
 from support.simulation import script
 from support.simulation.cheap import cheap_files
 from support.simulation.crash import SEAMS
-from support.simulation.world import World, check_prefix
+from support.simulation.prefix import check_prefix
+from support.simulation.world import World
 
 from streams import pipeline
 from streams.pipeline import Pipeline

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.simulation import script
 from support.simulation.crash import SEAMS, Crash, Crashed, nth_of, sizes
+from support.simulation.prefix import check_prefix
 
 from streams.events.topics import JOINED_TOPICS
 from streams.pipeline import Pipeline
@@ -18,7 +19,6 @@ from streams.settings import Settings
 from streams.warehouse import archiving, publish
 from streams.warehouse.connect import open_readable
 from streams.warehouse.content import content_of
-from streams.warehouse.layout import FACT_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -362,42 +362,3 @@ class World:
 
     def _check_prefix(self, con: DuckDBPyConnection, *, is_whole: bool = False) -> None:
         check_prefix(con, self._log, is_whole=is_whole)
-
-
-BOOKS = (
-    "SELECT topic, shard, next_offset, read_n, accepted_n, duplicate_n, dead_lettered_n, late_n, "
-    "unknown_enum_n, record_time_us_max FROM topic_shard"
-)
-
-
-def check_prefix(con: DuckDBPyConnection, log: Log, *, is_whole: bool = False) -> None:
-    """A file holds exactly the events before its offsets: lost = 0, doubled = 0, balanced."""
-    booked = {(topic, shard): n for topic, shard, *n in con.sql(BOOKS).fetchall()}
-    newest: dict[int, int] = {}
-    for (topic, shard), records in sorted(log.items()):
-        next_offset, *counts = booked.get((topic.value, shard), [0])
-        behind = [r for r in records if r.offset < next_offset]
-        held = con.sql(
-            f'SELECT "offset" FROM {FACT_TABLES[topic]} WHERE shard = {shard} ORDER BY ALL'
-        ).fetchall()
-        accepted = [r for r in behind if r.fate == script.ACCEPTED]
-        assert [n for (n,) in held] == [r.offset for r in accepted], f"{topic}[{shard}]: facts"
-        assert not counts or counts == told_of(behind), f"{topic}[{shard}]: the balance"
-        assert not is_whole or behind == records, f"{topic}[{shard}] was not read to its end"
-        if accepted:
-            latest = max(r.event_time_us for r in accepted)
-            newest[shard] = max(newest.get(shard, latest), latest)
-    assert dict(con.sql("FROM shard_watermark").fetchall()) == newest, "the watermark"
-
-
-def told_of(records: list[script.Record]) -> list[int]:
-    """What the books must say of these records, in the order of BOOKS."""
-    fates = Counter(r.fate for r in records)
-    accepted = [r for r in records if r.fate == script.ACCEPTED]
-    return [
-        len(records),
-        *(fates[fate] for fate in (script.ACCEPTED, script.DUPLICATE, script.DEAD)),
-        sum(r.is_late for r in accepted),
-        sum(r.is_unknown for r in accepted),
-        max(r.time_ms for r in records) * 1_000,
-    ]
