@@ -59,7 +59,7 @@ MEANINGS: dict[str, str] = {measure.name: measure.meaning for measure in MEASURE
     "attribution": "exposed, orphan (exposure not come), organic, or all (every event once)",
     "revision": "events that the log took after the window had closed",
     "table_name": "the table it speaks of",
-    "folded_n": "rows right after its last folding",
+    "folded_n": "rows after its last folding, or when it was found not worth one",
     "generation_hash": "128-bit hash of shard and generation_id",
     "pair_hash": "128-bit hash of shard, generation_id and user_key",
     "first_us": "earliest of it, microseconds UTC",
@@ -249,7 +249,7 @@ def _state() -> Iterable[Table]:
 def _folding() -> Iterable[Table]:
     yield Table(
         "folded_slice",
-        "rows that the last folding left of a table of sums and a shard",
+        "rows that the last look at a table of sums and a shard left",
         {"table_name": "VARCHAR", "shard": "INTEGER", "folded_n": "BIGINT"},
         ("table_name", "shard"),
     )

@@ -816,10 +816,10 @@ CREATE TABLE folded_slice (
     "shard" INTEGER,
     "folded_n" BIGINT
 );
-COMMENT ON TABLE folded_slice IS 'rows that the last folding left of a table of sums and a shard';
+COMMENT ON TABLE folded_slice IS 'rows that the last look at a table of sums and a shard left';
 COMMENT ON COLUMN folded_slice."table_name" IS 'the table it speaks of';
 COMMENT ON COLUMN folded_slice."shard" IS 'partition of the input topics this row comes from';
-COMMENT ON COLUMN folded_slice."folded_n" IS 'rows right after its last folding';
+COMMENT ON COLUMN folded_slice."folded_n" IS 'rows after its last folding, or when it was found not worth one';
 
 CREATE TABLE archive_part (
     "shard" INTEGER,

@@ -66,6 +66,30 @@ def test_a_slice_is_folded_again_only_when_it_has_doubled(pipeline):
     assert compact.fold_if_due(pipeline._con, rows_min=1)
 
 
+def test_a_slice_that_folding_would_not_make_smaller_is_left_until_it_has_doubled(pipeline):
+    users = [f"{n:064x}" for n in range(12)]
+    for n, user in enumerate((*users, users[0])):
+        made = message(Topic.LISTENS, f"l{n}", user_key=user)
+        pipeline.add(batch(Topic.LISTENS, [made], first_offset=n))
+        pipeline.flush()
+    before = content_of(pipeline._con)
+    while compact.fold_if_due(pipeline._con, rows_min=1):
+        pass
+    days = "unit_day_sum WHERE experiment_id = ''"
+    assert rows_n(pipeline, days) == 13
+    assert content_of(pipeline._con) == before
+    noted = "SELECT folded_n FROM folded_slice WHERE table_name = 'unit_day_sum'"
+    assert pipeline._con.sql(noted).fetchall() == [(rows_n(pipeline, "unit_day_sum"),)]
+    for n in range(13, 40):  # the same twelve again
+        made = message(Topic.LISTENS, f"l{n}", user_key=users[n % 12])
+        pipeline.add(batch(Topic.LISTENS, [made], first_offset=n))
+        pipeline.flush()
+    while compact.fold_if_due(pipeline._con, rows_min=1):
+        pass
+    assert rows_n(pipeline, days) == 12
+    assert differences(pipeline._con) == {}
+
+
 def test_publishing_folds_what_is_due(pipeline, monkeypatch):
     monkeypatch.setattr(compact.fold_if_due, "__kwdefaults__", {"rows_min": 1})
     listens(pipeline, "l0", first_offset=0)
