@@ -38,6 +38,8 @@ WAITING_BYTES_MAX = 128 << 20
 """Bytes fetched ahead of the sink."""
 FLUSH_BYTES_MAX = 256 << 20
 """Bytes that force a flush, however few rows they are."""
+AHEAD = 3
+"""Fetched ahead of the sink is a third of a flush: one more is read already while one commits."""
 ADD_ROWS_MIN = 20_000
 """Rows worth a call of the sink before the flush is due: decoding has a cost per call, not only per
 row, and at a low rate a fetch brings a handful of rows."""
@@ -74,7 +76,7 @@ class Feed:
         """Feed this sink.
 
         Args:
-            settings: flush_rows_max also bounds the rows fetched ahead.
+            settings: flush_rows_max also bounds the rows fetched ahead, to a third of it.
             sink: its file is touched from one thread only, what it reads ahead from another.
             partitions_n: of each topic, as the sink has agreed to it.
             accept_loss: go on where Kafka has deleted records before we read them.
@@ -262,8 +264,9 @@ class Feed:
         self._wake.set()
 
     def _set_room(self) -> None:
+        flush_rows = self._settings.flush_rows_max
         is_full = (
-            self._waiting_rows >= self._settings.flush_rows_max
+            self._waiting_rows >= min(flush_rows, max(ADD_ROWS_MIN, flush_rows // AHEAD))
             or self._waiting_bytes >= WAITING_BYTES_MAX
         )
         self._room.clear() if is_full else self._room.set()

@@ -94,7 +94,7 @@ class Settings(BaseModel):
         3_600, ge=0, description="How far an event may lie after its record's own time, seconds"
     )
 
-    flush_rows_max: int = Field(200_000, ge=1, description="Rows that force a flush")
+    flush_rows_max: int = Field(150_000, ge=1, description="Rows that force a flush")
     flush_age_max_ms: int = Field(1_000, ge=1, description="Age that forces a flush, ms")
     message_bytes_max: int = Field(1_000_000, ge=1, description="Larger messages are refused")
     dead_letter_rows_max: int = Field(
