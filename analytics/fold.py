@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analytics.catalog.expression import Expression
-from streams.events.measures import EXPOSURE_NAMES
+from streams.events.measures import EXPOSURE_NAMES, MEASURE_NAMES
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -29,6 +29,8 @@ tests a day's sum is the exception: see `_rows`."""
 STARTS = Expression(((1, "starts_n"),))
 _OF_USER = """d.unit_id = met.unit_id AND d.unit_type = met.unit_type
         AND met.unit_type = 'user' AND d.experiment_id = ''"""
+_IS_THERE = " OR ".join(f"sum(d.{name}) <> 0" for name in MEASURE_NAMES)
+"""Of a day's parts: whether `unit_day` has the day; one whose every sum is 0 is as if never."""
 _ACTIVITY = {"exposed": "exposed", "whole": "all"}
 _COMPARISON = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
 
@@ -166,7 +168,8 @@ ORDER BY experiment_id
 def _rows(spans: Sequence[Span], names: dict[Span, str], joined: str) -> str:
     """The spans' sums per unit; where they test what a day's sum is, its parts are added up first.
 
-    A sum of parts of a day is the day's sum, but a test of parts counts one day several times.
+    A sum of parts of a day is the day's sum, but a test of parts counts one day several times. A
+    test that 0 passes must also leave out the days that late events have emptied.
     """
     age = "date_diff('day', met.first_day, d.day) AS age"
     rows = f"SELECT d.*, met.unit_no, {age} {joined} WHERE d.day <= $as_of"
@@ -175,6 +178,8 @@ def _rows(spans: Sequence[Span], names: dict[Span, str], joined: str) -> str:
         sums = ", ".join(f"sum(d.{name})::BIGINT AS {name}" for name in columns)
         rows = f"""SELECT met.unit_no, {age}, {sums} {joined}
         WHERE d.day <= $as_of GROUP BY met.unit_no, d.variant_id, age"""
+        if any(span.expression.counts_nothing for span in spans):
+            rows += f" HAVING {_IS_THERE}"
     return f"""
     SELECT unit_no{_sums(spans, names)}
     FROM ({rows})

@@ -59,6 +59,14 @@ class Expression:
         return linear if self.test is None else f"{linear} {self.test[0]} {self.test[1]:.17g}"
 
     @property
+    def counts_nothing(self) -> bool:
+        """Whether a row counts whose columns are all 0, as in `starts_n < 1`."""
+        if self.test is None:
+            return False
+        symbol, bound = self.test
+        return {">=": bound <= 0, ">": bound < 0, "<=": bound >= 0, "<": bound > 0}[symbol]
+
+    @property
     def scale(self) -> float:
         """What the summed integers are divided by."""
         return 1.0 if self.test else self.divisor

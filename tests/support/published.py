@@ -114,6 +114,9 @@ fact_tables:
     measures:
       - {display_name: starts, column: starts_n}
       - {display_name: active_days, column: starts_n > 0}
+      - {display_name: still_days, column: starts_n < 1}
+      - {display_name: no_starts, column: starts_n <= 0}
+      - {display_name: all_days, column: starts_n >= 0}
 measurements:
 """
 

@@ -73,6 +73,19 @@ def test_a_day_that_is_spread_over_rows_is_one_active_day(fold):
     assert len(columns.covariate) == 1
 
 
+@pytest.mark.parametrize("measure", ["still_days", "no_starts", "all_days"])
+def test_a_day_that_came_to_nothing_passes_no_test_that_0_passes(fold, measure):
+    more = "variance_reduction: {enabled: false}"
+    metric = metric_yaml("m", mean_body(measure), table="all", more=more)
+    rows = [a_day("u", 0, exposures_n=1)]
+    rows += [past("u", 1, shard=shard, starts_n=n) for shard, n in ((0, 1), (1, -1))]
+    rows += [past("u", 2, shard=shard, starts_n=n, likes_n=1) for shard, n in ((0, 1), (0, -1))]
+    rows += [past("u", 3, shard=shard, likes_n=n) for shard, n in ((0, 2), (1, -2))]
+    rows += [past("u", 4, likes_n=1)]
+    found, _ = fold(metric, rows)
+    assert found["u"][2] == 2  # days 2 and 4; days 1 and 3 are as if they never were
+
+
 def test_a_closed_window_holds_its_days_and_no_other(fold):
     metric = metric_yaml(
         "m", mean_body("starts"), window=WEEK, more="variance_reduction: {enabled: false}"
