@@ -77,7 +77,7 @@ def analyse(con: DuckDBPyConnection, catalog: Catalog, request: Request) -> Repo
             command=request.command,
         ),
         forgotten=read_forgotten(con),
-        queries=queries(catalog, as_of),
+        queries=queries(catalog, as_of, {one.id for one in experiments}),
     )
 
 

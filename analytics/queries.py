@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final
 from analytics.agreement import PAIRS
 from analytics.fold import plan_fold
 from analytics.read import DEAD_LETTERS, GENERATIONS, PROGRESS, TOPICS
-from analytics.segments import VALUES
+from analytics.scores import SCORED_UNITS_MIN
+from analytics.segments import SEGMENTS_MAX, VALUES
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from analytics.catalog import Catalog, Experiment, Metric
 from analytics.fold import MetricColumns, Span
@@ -28,19 +29,26 @@ SUMMED: Final = re.compile(r"\bs(\d+)\b")
 ONE_VARIANT: Final = "HAVING min(variant_id) = max(variant_id)"
 JUDGED: Final = ("units", "scored", "errors", "mean")
 BOTH_ARMS: Final = "summed over the control and the treatment"
-FUNCTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "mean": ("means.welch_interval", "relative.fieller_interval", "cuped.cuped"),
-    "proportion": (
-        *("proportions.mee_interval", "proportions.pooled_z_test"),
-        *("proportions.unpooled_interval", "relative.fieller_interval"),
-    ),
-    "ratio": (
-        *("ratios.ratio", "means.welch_interval", "relative.fieller_interval"),
-        "cuped.cuped_ratio",
-    ),
+RAW: Final[Mapping[str, tuple[str, ...]]] = {
+    "mean": ("means.welch_interval",),
+    "proportion": ("proportions.mee_interval",),
+    "ratio": ("ratios.ratio", "means.welch_interval"),
 }
-"""By the kind of a metric: what turns moments into its single-look numbers, in analytics.stats."""
-ALWAYS: Final = ("confidence_sequence.difference_sequence", "noninferiority.noninferior_sequence")
+"""By the kind of a metric: what turns moments into its single-look interval, in analytics.stats."""
+SHARES: Final = ("proportions.pooled_z_test", "proportions.unpooled_interval")
+ADJUSTED: Final[Mapping[str, tuple[str, ...]]] = {
+    "mean": ("cuped.cuped",),
+    "proportion": ("cuped.cuped", "means.welch_interval"),
+    "ratio": ("cuped.cuped_ratio",),
+}
+"""What makes the numbers after CUPED, beyond what the kind needs anyway."""
+ALWAYS: Final = (
+    *("confidence_sequence.difference_sequence", "confidence_sequence.relative_sequence"),
+    "noninferiority.noninferior_sequence",
+)
+"""What holds at every look; the last one is a guardrail's margin."""
+SHELL: Final = re.compile(r"""["$`!\\]""")
+"""What a shell reads inside "..."."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +66,39 @@ class Query:
     sql: str
 
 
-def queries(catalog: Catalog, as_of: dt.date | None) -> tuple[Query, ...]:
+def queries(
+    catalog: Catalog, as_of: dt.date | None, experiments: Container[str]
+) -> tuple[Query, ...]:
     """Every query of a night: who was met, metrics, segments, what judges said, the data.
 
     as_of: the day that the night's data is in the middle of; None where there is none.
+    experiments: the ids of those that the report is about.
     """
     metrics = tuple(catalog.metrics.values())
     if as_of is None:
         return _DATA
     return (
         _units(metrics, as_of),
+        _first_days(as_of),
         *(metric_query(one, as_of) for one in metrics),
-        *_segments(catalog, as_of),
+        *_segments(catalog, as_of, experiments),
         _judges(as_of),
         *_DATA,
     )
 
 
-def _segments(catalog: Catalog, as_of: dt.date) -> Iterator[Query]:
+def _functions(metric: Metric) -> tuple[str, ...]:
+    """What makes a comparison's numbers of this metric's moments."""
+    kind = metric.kind
+    shares = SHARES if kind == "proportion" else ()
+    (columns,) = plan_fold((metric,)).metrics
+    adjusted = ADJUSTED[kind] if columns.covariate else ()
+    return (*RAW[kind], *shares, "relative.fieller_interval", *adjusted, *ALWAYS)
+
+
+def _segments(catalog: Catalog, as_of: dt.date, experiments: Container[str]) -> Iterator[Query]:
     """Of each experiment its first success metric, per segment."""
-    for plan in catalog.experiments.values():
+    for plan in [one for one in catalog.experiments.values() if one.id in experiments]:
         for name in plan.metrics.successes[:1]:
             metric = catalog.metrics[name]
             yield from (_segment(plan, metric, dimension, as_of) for dimension in plan.segments)
@@ -85,19 +106,24 @@ def _segments(catalog: Catalog, as_of: dt.date) -> Iterator[Query]:
 
 def _segment(plan: Experiment, metric: Metric, dimension: str, as_of: dt.date) -> Query:
     values = VALUES[dimension].format(units="met", days="unit_day").strip()
-    name = plan.id.replace("'", "''")
     where = f"experiments[id={plan.id}].segments[dimension={dimension}]"
     return Query(
         f"segments/{plan.id}/{dimension}",
         f"{plan.title or plan.id}: {metric.title}, by {dimension.replace('_', ' ')}",
         {
-            "segment": f"{where}.value",
+            "segment": f"{where}.value; there the {SEGMENTS_MAX} largest, here all",
             "n": f"{where}.control.n and .arm.n",
             "value": f"{where}.control.value and .arm.value",
         },
-        (*FUNCTIONS[metric.kind], "multiplicity.adjusted_p"),
-        _sql(metric, as_of, segments=values.replace("$experiment", f"'{name}'")),
+        (*RAW[metric.kind], "multiplicity.adjusted_p"),
+        _sql(metric, as_of, segments=values.replace("$experiment", _text(plan.id))),
     )
+
+
+def _text(text: str) -> str:
+    """A text in SQL, without any character that a shell reads: `'a' || chr(36) || 'b'`."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    return "(" + SHELL.sub(lambda found: f"' || chr({ord(found.group())}) || '", quoted) + ")"
 
 
 def metric_query(metric: Metric, as_of: dt.date) -> Query:
@@ -110,7 +136,7 @@ def metric_query(metric: Metric, as_of: dt.date) -> Query:
             "n": f"{where}.control.n and .treatment.n",
             "value": f"{where}.control.value and .treatment.value",
         },
-        (*FUNCTIONS[metric.kind], *ALWAYS),
+        _functions(metric),
         _sql(metric, as_of),
     )
 
@@ -236,11 +262,28 @@ FROM met GROUP BY ALL ORDER BY ALL"""
     }
     if over:
         gives["over_N_days"] = (
-            "comparisons[].maturity.closed (N: the end of its window) and .settled (N: that and"
-            f" its lateness), {BOTH_ARMS}"
+            "comparisons[].maturity.closed (N: the end of a window that waits for its end; where"
+            " `waits` is false closed is all units) and .settled (N: the end and the metric's"
+            f" lateness), {BOTH_ARMS}"
         )
+    return Query("units", "Who met which variant", gives, ("srm.srm_chi2",), sql)
+
+
+def _first_days(as_of: dt.date) -> Query:
+    """How many units met each variant first on each day: added up, the looks at the sizes."""
+    sql = f"""\
+WITH met AS (
+{_met(as_of, "min(variant_id) AS variant_id", ONE_VARIANT)}
+)
+SELECT experiment_id, unit_type, first_day, variant_id, count(*) AS units
+FROM met GROUP BY ALL ORDER BY ALL"""
+    what = "what experiments[].sample_ratio.p_every_look is made of: added up from day to day"
     return Query(
-        "units", "Who met which variant", gives, ("srm.srm_chi2", "srm.sequential_srm"), sql
+        "first-days",
+        "Who met which variant, by first day",
+        {"units": what},
+        ("srm.sequential_srm",),
+        sql,
     )
 
 
@@ -264,15 +307,17 @@ WITH unit AS (
 SELECT experiment_id, variant_id, judge_id, dimension, evaluator_epoch,
     count(*) FILTER (scores_n > 0) AS units, sum(scores_n)::BIGINT AS scored,
     sum(errors_n)::BIGINT AS errors, sum(score) / sum(weight) AS mean,
-    var_samp(score) AS var_score, var_samp(weight) AS var_weight,
-    covar_samp(score, weight) AS cov_score_weight
+    avg(score) AS score_mean, avg(weight) AS weight_mean, var_samp(score) AS var_score,
+    var_samp(weight) AS var_weight, covar_samp(score, weight) AS cov_score_weight
 FROM scored GROUP BY ALL ORDER BY ALL"""
     where = "experiments[].verdicts[].judges[]"
+    gives = {name: f"{where}.control.{name} and .treatment.{name}" for name in JUDGED}
+    gives["mean"] += f"; there none of fewer than {SCORED_UNITS_MIN} units"
     return Query(
         "judges",
         "What judges said of each variant",
-        {name: f"{where}.control.{name} and .treatment.{name}" for name in JUDGED},
-        ("ratios.ratio", "means.welch_interval"),
+        gives,
+        ("ratios.ratio", "means.mean_interval", "means.welch_interval"),
         sql,
     )
 

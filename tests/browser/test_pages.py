@@ -133,6 +133,17 @@ def overflow_px(page):
     )
 
 
+def test_a_metric_of_the_tables_leads_to_its_sql(opened, report):
+    page, complaints = opened(report)
+    page.get_by_text("A <b>warmer</b> voice: warm against control").click()
+    page.locator('a[href="#sql-metrics-minutes"]').first.click()
+    shown = page.locator("#sql-metrics-minutes + pre")
+    shown.wait_for(state="visible")
+    assert "unit_day" in shown.inner_text()
+    assert overflow_px(page) <= 0
+    assert complaints == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_a_page_is_accessible_quiet_and_as_wide_as_its_screen(opened, address, size, scheme):

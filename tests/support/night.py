@@ -57,7 +57,7 @@ control: control
 variants: {control: 0.5, warm: 0.5}
 planned: {days: 28}
 metrics: {primary: metrics/skip-rate, guardrail: [metrics/returned]}
-segments: [past_listening]
+segments: [surface, past_listening]
 """
 UNITS_N = 1_600
 ITEM = ItemCard(

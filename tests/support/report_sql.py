@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analytics.compare import compare
+from analytics.compare import compare, margin_tests
+from analytics.experiments import ALPHA
 from analytics.fold import plan_fold
 from analytics.outcomes import sequence_plan
-from analytics.stats.moments import Moments
+from analytics.stats.means import mean_interval, welch_interval
+from analytics.stats.moments import Marginal, Moments
+from analytics.stats.ratios import ratio
+from analytics.stats.srm import sequential_srm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from duckdb import DuckDBPyConnection
 
-    from analytics.catalog import Catalog, Metric
-    from analytics.results import Comparison, ExperimentResult, Report
+    from analytics.catalog import Catalog, Experiment, Metric
+    from analytics.compare import Compared
+    from analytics.results import Comparison, ExperimentResult, JudgeArm, JudgeView, Report
 
 Row = dict[str, Any]
 Asked = dict[str, list[Row]]
@@ -53,6 +58,7 @@ def held(report: Report, asked: Asked, catalog: Catalog) -> Iterator[Held]:
             for name, rows in asked.items()
         }
         yield from _sizes(result, ours)
+        yield from _looks(result, ours["first-days"])
         yield from _judges(result, ours)
         yield from _segments(result, asked)
         for one in result.comparisons:
@@ -87,10 +93,31 @@ def _sizes(result: ExperimentResult, ours: Asked) -> Iterator[Held]:
     yield result.id, (first, last), (result.first_day, result.last_day)
 
 
+def _looks(result: ExperimentResult, rows: list[Row]) -> Iterator[Held]:
+    """The sequential test of the sizes, from the units of each first day added up."""
+    told = result.sample_ratio
+    if told is None:
+        return
+    ours = [row for row in rows if row["unit_type"] == result.unit]
+    days = sorted({row["first_day"] for row in ours if row["variant_id"] in told.expected})
+    looks = [
+        [
+            sum(r["units"] for r in ours if r["variant_id"] == name and r["first_day"] <= day)
+            for name in told.expected
+        ]
+        for day in days
+    ]
+    shares = list(told.expected.values())
+    p = float(sequential_srm(looks, shares, alpha=told.threshold).p[-1])
+    yield f"{result.id} looks", _is_near(p, told.p_every_look), True
+
+
 def _judges(result: ExperimentResult, ours: Asked) -> Iterator[Held]:
     keys = ("judge_id", "dimension", "evaluator_epoch", "variant_id")
     by_key = {tuple(row[key] for key in keys): row for row in ours["judges"]}
     views = [view for verdict in result.verdicts for view in verdict.judges]
+    for view in views:
+        yield from _prefers(result, view, by_key)
     for view, arm in [(one, arm) for one in views for arm in (one.control, one.treatment)]:
         what = f"{result.id} {view.judge} {view.epoch} {arm.variant}"
         key = (view.judge, view.dimension, view.epoch, arm.variant)
@@ -98,7 +125,40 @@ def _judges(result: ExperimentResult, ours: Asked) -> Iterator[Held]:
         counts = (row["units"], row["scored"], row["errors"])
         yield what, counts, (arm.units, arm.scored, arm.errors)
         if arm.mean is not None:
-            yield what, bool(np.isclose(row["mean"], arm.mean, rtol=CLOSE, atol=0)), True
+            yield what, _is_near(row["mean"], arm.mean), True
+            interval = mean_interval(_marginal(row), alpha=ALPHA)
+            ends = _is_near(interval.low, arm.low) and _is_near(interval.high, arm.high)
+            yield f"{what} ends", ends, True
+
+
+def _prefers(
+    result: ExperimentResult, view: JudgeView, by_key: dict[tuple[str, ...], Row]
+) -> Iterator[Held]:
+    """A judge's difference of two variants, from the moments that its query gives."""
+    if view.difference is None:
+        return
+
+    def marginal(arm: JudgeArm) -> Marginal:
+        return _marginal(by_key[view.judge, view.dimension, view.epoch, arm.variant])
+
+    mine = welch_interval(marginal(view.control), marginal(view.treatment), alpha=ALPHA)
+    told = view.difference
+    for end in (*ENDS, "p"):
+        what = f"{result.id} {view.judge} {view.epoch} {end}"
+        yield what, _is_near(getattr(mine, end), getattr(told, end)), True
+
+
+def _marginal(row: Row) -> Marginal:
+    """A judge's weighted mean over units, from its row."""
+    both = row["cov_score_weight"]
+    m2 = np.asarray([[row["var_score"], both], [both, row["var_weight"]]]) * (row["units"] - 1)
+    mean = np.asarray([row["score_mean"], row["weight_mean"]])
+    return ratio(Moments(np.asarray(float(row["units"])), mean, m2))
+
+
+def _is_near(mine: Any, told: float | None) -> bool:
+    """Equal but for rounding, also that of a small difference of larger numbers."""
+    return told is not None and bool(np.isclose(float(mine), told, rtol=1e-7, atol=CLOSE))
 
 
 def _segments(result: ExperimentResult, asked: Asked) -> Iterator[Held]:
@@ -126,14 +186,15 @@ def _arms(result: ExperimentResult, one: Comparison, ours: Asked) -> Iterator[He
 def _maturity(
     result: ExperimentResult, one: Comparison, ours: Asked, metric: Metric
 ) -> Iterator[Held]:
-    if not metric.days.waits or metric.days.end is None:
+    if metric.days.end is None:
         return
     rows = _by_variant(result, ours["units"])
     both = [rows[arm.variant] for arm in (one.control, one.treatment) if arm.variant in rows]
     names = [
         f"over_{age}_days" for age in (metric.days.end, metric.days.end + metric.lateness_days)
     ]
-    counts = tuple(sum(row[name] for row in both) for name in names)
+    closed, settled = (sum(row[name] for row in both) for name in names)
+    counts = (closed if one.waits else sum(row["units"] for row in both), settled)
     yield f"{result.id} {one.metric}", counts, (one.maturity.closed, one.maturity.settled)
 
 
@@ -160,6 +221,22 @@ def _intervals(
         apart = np.abs(mine[both] - theirs[both]) / (told.se or 1.0)
         what = f"{result.id} {one.metric} {one.treatment.variant} {kind}: {mine}, {theirs}"
         yield what, bool(np.all(apart <= CLOSE)), True
+    yield from _margin(f"{result.id} {one.metric}", one, found, plan)
+
+
+def _margin(what: str, one: Comparison, found: Compared, plan: Experiment) -> Iterator[Held]:
+    """A guardrail's margin, made again from the adjusted arms."""
+    if one.margin is None:
+        return
+    is_up = one.direction == "increase"
+    tests = margin_tests(
+        found.adjusted_arms, one.margin.margin, higher_is_better=is_up, plan=sequence_plan(plan)
+    )
+    worst = tests.within.interval.low if is_up else tests.within.interval.high
+    told = (one.margin.bound, one.margin.p, one.margin.p_breach)
+    for mine, theirs in zip((worst, tests.within.p, tests.breached.p), told, strict=True):
+        is_same = not np.isfinite(mine[0]) if theirs is None else _is_near(mine[0], theirs)
+        yield f"{what} margin: {mine}, {theirs}", is_same, True
 
 
 def _by_variant(result: ExperimentResult, rows: list[Row]) -> dict[str, Row]:
