@@ -110,19 +110,28 @@ def make_night(
 def _failed(settings: Settings, shown: Path, date: dt.date, why: str) -> None:
     """Say over the last report, and to who watches, that there is none of tonight.
 
-    Where a folder cannot be written that is often the same reason, and this fails, too: then it is
-    logged, and why the night failed stays the error.
+    A night gone by that cannot be made anew is told to who asked for it alone. Where a folder
+    cannot be written that is often the same reason, and this fails, too: then it is logged, and why
+    the night failed stays the error.
     """
+    if night_outcome.is_past(settings.nights_dir, date.isoformat(), at_us=now_us()):
+        return
     try:
         latest.mark_failed(shown, date.isoformat(), why)
     except ConfigError as error:
         log.error(  # noqa: TRY400 - said in one line
             "nothing says over the last report that the night of %s failed: %s", date, error
         )
+    _note(settings, date, is_made=False, at_us=now_us())
+
+
+def _note(settings: Settings, date: dt.date, *, is_made: bool, at_us: int) -> None:
+    """Tell who watches how it went; where that cannot be kept the night is what it is."""
     try:
-        night_outcome.note(settings.nights_dir, date.isoformat(), is_made=False, at_us=now_us())
+        night_outcome.note(settings.nights_dir, date.isoformat(), is_made=is_made, at_us=at_us)
     except ConfigError as error:
-        log.error("no metric says that the night of %s failed: %s", date, error)  # noqa: TRY400
+        went = "was made" if is_made else "failed"
+        log.error("no metric says that the night of %s %s: %s", date, went, error)  # noqa: TRY400
 
 
 def _night_of(date: str | None, at_us: int, settings: Settings) -> dt.date:
@@ -153,7 +162,7 @@ def _made(
     if date == newest:
         latest.show(written, out_dir / "latest", night.look.date)
     results = keep_results(dataclasses.replace(found, date=night.look.date), out_dir)
-    night_outcome.note(settings.nights_dir, night.look.date, is_made=True, at_us=at_us)
+    _note(settings, date, is_made=True, at_us=at_us)
     gone = nights.expire(settings.nights_dir, keep_n=settings.nights_keep_n)
     return found, {
         "date": night.look.date,

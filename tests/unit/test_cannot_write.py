@@ -17,6 +17,7 @@ from support.published import Published, config_of
 
 from listenback.cli import run
 from listenback.live import server
+from streams.errors import ConfigError
 from streams.warehouse import night_outcome, publish
 from streams.warehouse.connect import hold
 
@@ -117,6 +118,37 @@ def test_a_data_dir_that_takes_no_night_is_named_and_no_report_is_made(call, cap
     assert "no metric says" in caplog.text
     assert files(Path("reports")) == {"latest/status.json"}
     assert json.loads(Path("reports/latest/status.json").read_text())["state"] == "failed"
+
+
+def test_a_metric_that_cannot_be_kept_fails_no_night_that_was_made(call, monkeypatch, caplog):
+    def full(*_: object, **__: object) -> None:
+        raise ConfigError("how the night went cannot be kept: No space left on device.")
+
+    monkeypatch.setattr(night_outcome, "note", full)
+    assert call("nightly", "--fail-on", "none")[0] == 0
+    assert "no metric says that the night of" in caplog.text
+    assert "was made: how the night went cannot be kept" in caplog.text
+    assert json.loads(Path("reports/latest/status.json").read_text())["state"] == "ok"
+    assert 'role="alert"' not in Path("reports/latest/report.html").read_text()
+
+
+def test_a_night_gone_by_that_cannot_be_made_anew_puts_no_banner_over_tonight_s(call):
+    assert call("nightly", "--fail-on", "none")[0] == 0
+    tonight = night_outcome.last(DATA / "nights")
+    assert tonight is not None
+    shown = files(Path("reports/latest"))
+    status = Path("reports/latest/status.json").read_bytes()
+    old = DATA / "nights" / "2020-01-01"
+    shutil.copytree(DATA / "nights" / tonight.date, old)
+    manifest = json.loads((old / "night.json").read_text()) | {"date": old.name}
+    (old / "night.json").write_text(json.dumps(manifest))
+    (old / "warehouse.duckdb").unlink()
+    (old / "warehouse.duckdb").write_text("no database" * 400)
+    code, _, err = call("nightly", "--date", old.name)
+    assert (code, "cannot be opened as a DuckDB file" in err) == (2, True)
+    assert night_outcome.last(DATA / "nights") == tonight
+    assert files(Path("reports/latest")) == shown
+    assert Path("reports/latest/status.json").read_bytes() == status
 
 
 def test_old_nights_that_cannot_be_removed_are_told_after_the_report_was_made(call, monkeypatch):

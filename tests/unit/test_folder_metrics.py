@@ -88,10 +88,32 @@ def test_a_failed_night_leaves_the_moment_of_the_last_good_report(settings):
     assert [path.name for path in where.iterdir()] == [night_outcome.NAME]
 
 
+@pytest.mark.parametrize("is_made", [False, True])
+def test_a_night_gone_by_that_is_made_anew_says_nothing_of_tonight(settings, is_made):
+    where = settings.nights_dir
+    night_outcome.note(where, "2026-11-22", is_made=is_made, at_us=2 * HOUR_US)
+    tonight = seen(settings)
+    night_outcome.note(where, "2026-11-20", is_made=not is_made, at_us=3 * HOUR_US)
+    assert seen(settings) == tonight
+    assert nights(settings).state == ("ok" if is_made else "warn")
+    night_outcome.note(where, "2026-11-23", is_made=not is_made, at_us=4 * HOUR_US)
+    assert seen(settings)["listenback_report_failed"] == int(is_made)
+
+
+def test_a_night_noted_while_the_clock_was_wrong_holds_up_no_later_try(settings):
+    where = settings.nights_dir
+    night_outcome.note(where, "2031-01-01", is_made=False, at_us=9 * HOUR_US)
+    night_outcome.note(where, "2026-11-22", is_made=True, at_us=2 * HOUR_US)
+    assert night_outcome.last(where) == night_outcome.Outcome(
+        "2026-11-22", is_made=True, tried_at_us=2 * HOUR_US, made_at_us=2 * HOUR_US
+    )
+
+
 OURS = {"schema": night_outcome.SCHEMA, "date": "2026-11-22", "is_made": True}
 UNREADABLE = [
     *("", "{", "[]", '{"schema": "other/1"}', json.dumps(OURS)),
     json.dumps(OURS | {"tried_at_us": "yesterday", "made_at_us": None}),
+    json.dumps(OURS | {"tried_at_us": 1, "made_at_us": None, "date": 20261122}),
 ]
 
 
