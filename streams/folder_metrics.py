@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
+log = logging.getLogger(__name__)
 LOOK_WAIT_MAX_S = 2.0
 """A scrape waits no longer for a slow disk; it then tells what the look before saw."""
 ARCHIVE_EVERY_MS = 300_000.0
@@ -61,11 +63,21 @@ class Folder(Collector):
         return ()
 
     async def refresh(self) -> None:
-        """Look again, in a thread; a disk that hangs holds up no scrape and is asked once."""
+        """Look again, in a thread; a disk that hangs holds up no scrape and is asked once.
+
+        One that refuses fails none either: the worker's own metrics are to be had, and moments seen
+        before grow old for whoever watches them.
+        """
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.ensure_future(asyncio.to_thread(self.look))
+            self._looking = asyncio.ensure_future(asyncio.to_thread(self._try_to_look))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._looking), LOOK_WAIT_MAX_S)
+
+    def _try_to_look(self) -> None:
+        try:
+            self.look()
+        except OSError as error:
+            log.warning("metrics tell of the folder as it was before; it cannot be read: %s", error)
 
     def look(self) -> None:
         """Read names, sizes and times; no file is opened but one of a few lines."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -130,6 +132,30 @@ def test_an_outcome_that_cannot_be_kept_is_said(settings):
     put(settings.nights_dir, at_s=1)  # a file where the folder should be
     with pytest.raises(ConfigError, match="cannot be kept"):
         night_outcome.note(settings.nights_dir, "2026-11-22", is_made=True, at_us=1)
+
+
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT])
+def test_a_disk_that_refuses_leaves_what_was_seen_and_is_said(settings, monkeypatch, caplog, code):
+    put(settings.published_dir / "worker-a.duckdb", at_s=1_000)
+    put(settings.warehouse_file, at_s=1_500)
+
+    def refuses(*_):
+        raise OSError(code, os.strerror(code))
+
+    async def scrapes():
+        folder = Folder(settings)
+        await folder.refresh()
+        before = told(folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "glob", refuses)
+            await folder.refresh()
+        assert told(folder) == before
+        put(settings.warehouse_file, at_s=1_600)
+        await folder.refresh()
+        assert told(folder)["listenback_warehouse_timestamp_seconds"] == 1_600
+
+    asyncio.run(scrapes())
+    assert os.strerror(code) in caplog.text
 
 
 def test_a_disk_that_hangs_holds_up_no_scrape_and_is_asked_once(settings, monkeypatch):
