@@ -18,6 +18,11 @@ FULL = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EF
 
 DAMAGED = ("Corrupt database file", "Could not read enough bytes")
 DAMAGED_PART = ("No files found that match", "to be a Parquet file", "No magic bytes found")
+PART = re.compile(r"/shard=\d+/\w+/day=[\d-]+/part-[0-9a-f]{32}\.parquet$")
+"""Where a part lies below an archive (a copied file reads those of another folder than its own).
+What lies elsewhere is a file that a person named in SQL of their own."""
+OF_THE_ASKER = (duckdb.ProgrammingError, duckdb.DataError)
+"""What DuckDB raises for a mistake in SQL, with text of it; never for a block it cannot read."""
 
 
 def damage(error: BaseException, path: Path | None = None) -> IntegrityError | None:
@@ -29,9 +34,10 @@ def damage(error: BaseException, path: Path | None = None) -> IntegrityError | N
     told = str(error).partition("\n")[0].rstrip(".")
     if not isinstance(error, duckdb.Error):
         return None
-    named = re.search(r"""["'](/[^"']+)["']""", told)
-    where = str(path or "") or (named[1] if named else "")
-    if any(words in told for words in DAMAGED):
+    quoted = re.search(r"""(["'])(/.+)\1""", told)
+    named = quoted[2] if quoted else ""
+    where = str(path or named)
+    if not isinstance(error, OF_THE_ASKER) and any(words in told for words in DAMAGED):
         return IntegrityError(
             f"the file is damaged ({told}).",
             where=where,
@@ -40,7 +46,7 @@ def damage(error: BaseException, path: Path | None = None) -> IntegrityError | N
             "earlier snapshot (warehouse.duckdb.1) with --warehouse; of a damaged night remove the "
             "folder.",
         )
-    if any(words in told for words in DAMAGED_PART):
+    if PART.search(named) and any(words in told for words in DAMAGED_PART):
         return IntegrityError(
             f"an archived part is not as it was ({told}).",
             where=where,

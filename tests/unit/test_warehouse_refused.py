@@ -18,7 +18,7 @@ from listenback.cli import run
 from listenback.definitions import config_dir
 from streams.errors import IntegrityError, TransientError
 from streams.warehouse import nights
-from streams.warehouse.connect import open_readable, open_writable
+from streams.warehouse.connect import literal, open_readable, open_writable
 from streams.warehouse.migrate import newest_version
 from streams.warehouse.reading import open_warehouse
 from streams.warehouse.trouble import damage
@@ -156,6 +156,26 @@ def test_a_question_that_meets_damage_is_no_mistake_in_the_question(call):
     assert "the file is damaged" in err
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "FROM '{folder}/typo.parquet'",
+        "FROM '{folder}/archive/shard=00/listen/day=2026-10-01/part-typo.parquet'",
+        "FROM read_csv('nope')",
+        "FROM read_parquet('{folder}/short.parquet')",
+        "SELECT error('Corrupt database file')",
+        "SELECT 'Could not read enough bytes'::INTEGER",
+    ],
+)
+def test_a_wrong_file_or_a_text_in_the_question_is_no_damage(call, sql, tmp_path):
+    (tmp_path / "short.parquet").write_text("x")
+    code, out, err = call("ours", "query", sql.format(folder=tmp_path))
+    assert (code, out) == (2, "")
+    assert "SQL" in err
+    assert "damaged" not in err
+    assert "archived part" not in err
+
+
 @pytest.mark.parametrize("kind", ["newer", "older", "none", "cut", "text"])
 def test_the_live_page_stays_up_and_says_what_is_wrong(made, tmp_path, kind):
     from listenback.live.view import look  # noqa: PLC0415 - aiohttp loads slowly
@@ -228,14 +248,17 @@ def test_what_is_ours_opens(made):
 
 @pytest.mark.parametrize("left_of_it", ["gone", "empty", "half"])
 def test_an_archived_part_that_is_not_whole_is_named(tmp_path, left_of_it):
-    path = tmp_path / "part-ab.parquet"
+    folder = tmp_path / "it's" / "shard=03" / "listen" / "day=2026-10-01"
+    path = folder / f"part-{7:032x}.parquet"
+    path.parent.mkdir(parents=True)
+    sql_path = literal(path)
     duckdb.sql("SELECT range AS a FROM range(10_000)").write_parquet(str(path))
     whole = path.read_bytes()
     path.unlink()
     if left_of_it != "gone":
         path.write_bytes(whole[: len(whole) // 2] if left_of_it == "half" else b"")
     with pytest.raises(duckdb.Error) as raised:
-        duckdb.sql(f"SELECT max(a) FROM read_parquet(['{path}'])").fetchall()
+        duckdb.sql(f"SELECT max(a) FROM read_parquet(['{sql_path}'])").fetchall()
     said = damage(raised.value)
     assert said is not None
     assert "an archived part is not as it was" in said.what
