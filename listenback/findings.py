@@ -23,7 +23,7 @@ from streams.settings import Settings, load_settings
 from streams.warehouse.connect import first_row, open_readable
 from streams.warehouse.migrate import check_version, newest_version, version_of
 from streams.warehouse.publish import WORKER_GLOB
-from streams.warehouse.reading import open_warehouse
+from streams.warehouse.reading import open_for_questions
 from streams.warehouse.trouble import damage
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _clock(settings: Settings) -> Finding:
 
 def _dead_letters(settings: Settings) -> Finding:
     """How much was refused lately, and whether more than is kept."""
-    with open_warehouse(settings.warehouse_file) as con:
+    with open_for_questions(settings.warehouse_file)[0] as con:
         is_well, says = said_of_dead_letters(con)
     return Finding("dlq", "ok", says) if is_well else Finding("dlq", "warn", says, WHAT_NEXT)
 

@@ -198,6 +198,13 @@ def test_doctor_fails_on_a_newer_and_on_a_damaged_warehouse_and_goes_on(call):
         assert "nights" in found
 
 
+def test_doctor_warns_of_an_older_warehouse_and_does_not_fail_over_what_it_cannot_count(call):
+    _, out, _ = call("older", "doctor", "--bootstrap", "127.0.0.1:1", "--json")
+    found = {one["check"]: one for one in json.loads(out)}
+    assert (found["warehouse"]["state"], found["dlq"]["state"]) == ("warn", "ok")
+    assert "not counted in a file of an older schema" in found["dlq"]["says"]
+
+
 def test_a_pinned_night_of_an_older_schema_says_who_still_reads_it(call, made, tmp_path):
     pinned = nights.pin(
         tmp_path / "listenback-data" / "nights",
