@@ -39,6 +39,8 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 TOKEN_CHARS_MIN = 16
+WINDOW_DIGITS_MAX = 9
+"""Of a size of windows in seconds: 30 years; Python refuses to read numbers of thousands."""
 PLOTLY = "plotly.min.js"
 KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
@@ -137,7 +139,8 @@ def _now(serving: Serving, window_s: int | None) -> View:
 def _window_s(request: web.Request) -> int | None:
     """Which size of windows the address asks for; None where it names none."""
     asked = request.query.get("window", "")
-    return int(asked) if asked.isascii() and asked.isdigit() else None
+    is_size = asked.isascii() and asked.isdigit() and len(asked) <= WINDOW_DIGITS_MAX
+    return int(asked) if is_size else None
 
 
 def _guard(serving: Serving) -> Middleware:

@@ -31,9 +31,11 @@ SELECT topic, shard, read_n, accepted_n, duplicate_n, dead_lettered_n, is_balanc
 FROM pipeline_health ORDER BY topic, shard
 """
 SIZES = """
-SELECT size_s, sum(starts_n)::BIGINT AS starts_n
+SELECT size_s, sum(starts_n)::BIGINT AS starts_n,
+    least($limit, 1 + any_value(epoch_us(newest) - epoch_us(first)) // (1000000 * size_s::BIGINT))
 FROM (
     SELECT size_s, starts_n, window_start,
+        min(window_start) OVER (PARTITION BY size_s) AS first,
         max(window_start) OVER (PARTITION BY size_s) AS newest
     FROM window_aggregate WHERE basis = 'activity' AND attribution = 'all'
 )
@@ -135,9 +137,12 @@ def suited(busy: Mapping[int, float]) -> int | None:
 
 
 def _busy(con: DuckDBPyConnection) -> dict[int, float]:
-    """By size in seconds: plays a window, over the stretch that the page shows."""
+    """By size in seconds: plays a window, over the stretch that the page shows.
+
+    Empty windows count, those before the first do not: nobody was there to play.
+    """
     rows = con.execute(SIZES, {"limit": WINDOWS_MAX}).fetchall()
-    return {size_s: plays / WINDOWS_MAX for size_s, plays in rows}
+    return {size_s: plays / windows_n for size_s, plays, windows_n in rows}
 
 
 def _rows(con: DuckDBPyConnection, window_s: int | None) -> dict[str, Sequence[Mapping[str, Any]]]:

@@ -279,15 +279,25 @@ def test_windows_are_as_fine_as_the_traffic_carries_and_can_be_chosen(tmp_path, 
     assert look(file, tmp_path, now_us=NOW_US, window_s=7) == view
 
 
+@pytest.mark.parametrize(("each", "expected_s"), [(36, 60), (35, 3_600)])
+def test_a_new_service_is_shown_as_finely_as_its_first_minutes_carry(tmp_path, each, expected_s):
+    file = with_windows(tmp_path / "w.duckdb", {60: (9, each), 3_600: (1, 5 * each)})
+    assert look(file, tmp_path, now_us=NOW_US).window_s == expected_s  # 5 of 9 minutes have plays
+
+
 def test_the_size_of_windows_is_chosen_by_links_and_marked(tmp_path):
     file = with_windows(tmp_path / "w.duckdb", {60: (4, 1), 3_600: (1, 2)})
     where = server.Serving("127.0.0.1", 1, file, tmp_path, None)
-    asked = ("/", "/?window=60", "/?window=nonsense", "/view.json?window=60")
-    (auto, chosen, odd, data) = (text for _, _, text in answers(where, *((p, {}) for p in asked)))
+    long = f"/?window={'9' * 4_400}"
+    asked = ("/", "/?window=60", "/?window=nonsense", long, "/view.json?window=60")
+    got = answers(where, *((path, {}) for path in asked))
+    assert {status for status, _, _ in got} == {200}
+    (auto, chosen, odd, endless, data) = (text for _, _, text in got)
     assert '<a href="/?window=3600#windows" aria-current="true">per hour</a>' in auto
     assert '<a href="/?window=60#windows" aria-current="true">per minute</a>' in chosen
     assert chosen.count("aria-current") == auto.count("aria-current") == 1
     assert "per hour</a>" in odd
+    assert 'aria-current="true">per hour</a>' in endless
     assert json.loads(data)["window_s"] == 60
 
 
