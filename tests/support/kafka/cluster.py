@@ -58,6 +58,7 @@ controller.quorum.fetch.timeout.ms=2000
 log.cleaner.dedupe.buffer.size=4194304
 log.cleaner.threads=1
 log.retention.check.interval.ms=86400000
+log.initial.task.delay.ms=86400000
 num.network.threads=2
 num.io.threads=4
 """
