@@ -39,7 +39,8 @@ WAITING_BYTES_MAX = 128 << 20
 FLUSH_BYTES_MAX = 256 << 20
 """Bytes that force a flush, however few rows they are."""
 AHEAD = 3
-"""Fetched ahead of the sink is a third of a flush: one more is read already while one commits."""
+"""Fetched ahead of the sink is a third of a flush, or what a call of it is worth if that is more:
+the sink holds another flush already while it commits one."""
 ADD_ROWS_MIN = 20_000
 """Rows worth a call of the sink before the flush is due: decoding has a cost per call, not only per
 row, and at a low rate a fetch brings a handful of rows."""
@@ -76,7 +77,7 @@ class Feed:
         """Feed this sink.
 
         Args:
-            settings: flush_rows_max also bounds the rows fetched ahead, to a third of it.
+            settings: flush_rows_max also bounds the rows fetched ahead: AHEAD.
             sink: its file is touched from one thread only, what it reads ahead from another.
             partitions_n: of each topic, as the sink has agreed to it.
             accept_loss: go on where Kafka has deleted records before we read them.

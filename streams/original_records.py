@@ -76,6 +76,7 @@ def consumer(settings: Settings) -> Iterator[Any]:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=POLL_RECORDS_MAX,
+            check_crcs=False,  # streams.unreadable does, and goes on behind a damaged batch
             **settings.kafka_security().client_options(),
         )
         try:

@@ -36,6 +36,7 @@ def _records(batch: Any) -> Iterator[Any]:  # noqa: ANN401 - kafka-python has no
     """The records of a batch; twin of DefaultRecordBatch.__iter__."""
     offset = batch.base_offset
     try:
+        _check(batch)
         batch._maybe_uncompress()  # noqa: SLF001 - as the method whose place this takes
         for record in iter(lambda: next(batch, None), None):
             yield record
@@ -45,6 +46,11 @@ def _records(batch: Any) -> Iterator[Any]:  # noqa: ANN401 - kafka-python has no
         why = f"offsets {offset} to {batch.next_offset - 1}: {what}"
         times = (batch.max_timestamp, batch.timestamp_type)
         yield DefaultRecord(0, offset, *times, None, Unreadable(why.encode()), [])
+
+
+def _check(batch: Any) -> None:  # noqa: ANN401 - see above
+    if not batch.validate_crc():
+        raise CorruptRecordError("the checksum is wrong")
 
 
 def is_unreadable(record: Any) -> bool:  # noqa: ANN401 - see above

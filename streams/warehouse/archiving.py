@@ -6,7 +6,7 @@ notes the part. A crash between the two leaves a file that nothing names.
 
 What is due is a function of the shard: its watermark and its rows. When it is done changes nothing.
 A call moves as many steps as cost about what copying the file does, so that a backfill of many days
-drains, and a publication takes at most about twice its time.
+drains, and a publication takes about twice its time; the first step is taken however large.
 """
 
 from __future__ import annotations

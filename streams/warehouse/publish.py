@@ -131,7 +131,9 @@ def merge(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) ->
             )
         taken = _merged(files, target, memory=memory, keep_n=keep_n)
     for path in files if set(target.parent.glob(WORKER_GLOB)) == set(files[:1]) else ():
-        if _stamp(path) != before[path]:  # its worker could not link it while we were alone here
+        seen = before[path]
+        while (now := _stamp(path)) not in {seen, None}:  # its worker found us alone here
+            seen = now
             link(path, target, keep_n=keep_n)
             forget_predecessors(target)
     return taken

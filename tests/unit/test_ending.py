@@ -72,6 +72,7 @@ def test_the_deadline_ends_the_process_with_3_and_a_cancelled_one_does_not(monke
 INTERRUPTED_QUERY = """
 import os, signal, threading
 import duckdb
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job may be born deaf
 from listenback import cli
 con = duckdb.connect()
 endless = "SELECT count(*) FROM range(100000000000000) a(x) WHERE hash(x) = 1"

@@ -97,6 +97,23 @@ def test_a_full_feed_asks_for_no_fetch_until_the_sink_took_something(
     asyncio.run(scenario())
 
 
+def test_a_third_of_a_flush_is_fetched_ahead_and_no_more(monkeypatch):
+    monkeypatch.setattr(feeding, "ADD_ROWS_MIN", 2)
+
+    async def room_after(rows_n):
+        feed = await opened(MemorySink(), flush_age_max_ms=60_000, flush_rows_max=9)
+        feed.take(fetched(feed, range(rows_n)))
+        asked = asyncio.ensure_future(feed.room())
+        await asyncio.sleep(0)
+        is_there = asked.done()
+        asked.cancel()
+        feed.shut()
+        return is_there
+
+    assert asyncio.run(room_after(2))
+    assert not asyncio.run(room_after(3))
+
+
 def test_small_batches_reach_the_sink_together():
     async def scenario():
         sink = MemorySink()

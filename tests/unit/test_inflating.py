@@ -13,6 +13,7 @@ from kafka import TopicPartition
 from kafka.consumer.fetcher import Fetcher as SmallClientsFetcher
 from kafka.record.default_records import DefaultRecordBatch as SmallClientsBatch
 from kafka.record.memory_records import MemoryRecords as SmallClientsRecords
+from kafka.record.util import calc_crc32c
 from support.fetched import read, record_batch
 from support.messages import batch_of
 
@@ -33,6 +34,8 @@ CODECS = {
     "zstd": (4, inflating.unzstded),
 }
 KIB = 1 << 10
+CRC, CRC_END = 17, 21
+"""Where a record batch holds the checksum of what follows it."""
 BOUND = 512 * KIB
 """Instead of the real ones, so that the bombs are quick to make."""
 GROWTH_KIB_MAX = 3 * inflating.BATCH_BYTES_MAX // KIB
@@ -115,10 +118,21 @@ def test_the_small_client_passes_over_a_batch_that_inflates_too_far_and_says_so(
 def test_the_small_client_gives_what_comes_before_a_record_that_is_none(caplog):
     raw = bytearray(record_batch(3, [b"a" * 10, b"b" * 10, b"c" * 10]))
     raw[raw.index(b"b" * 10) - 1] = 0x7E  # the length of the second value
+    raw[CRC:CRC_END] = calc_crc32c(bytes(raw[CRC_END:])).to_bytes(4)  # its producer's own mistake
     found = small_client_records(bytes(raw) + record_batch(6, [b"next"]))
     assert [one.offset for one in found] == [3, 4, 6]
     assert [is_unreadable(one) for one in found] == [False, True, False]
     assert "listens[0]@4: cannot be read and was passed over: offsets 4 to 5: " in caplog.text
+
+
+def test_the_small_client_passes_over_a_batch_of_which_a_bit_was_lost():
+    raw = bytearray(record_batch(3, [b"a" * 10, b"b" * 10]))
+    raw[-5] ^= 1
+    lost, last = small_client_records(bytes(raw) + record_batch(5, [b"next"]))
+    assert (lost.offset, b"offsets 3 to 4: " in lost.value) == (3, True)
+    assert b"the checksum is wrong" in lost.value
+    assert is_unreadable(lost)
+    assert (last.offset, last.value) == (5, b"next")
 
 
 def small_client_records(raw, offset=0):

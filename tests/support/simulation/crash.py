@@ -31,7 +31,7 @@ SEAMS: dict[str, tuple[str, str]] = {
     "acknowledge": ("flush", "streams.pipeline:_flushed"),
     "publish": ("publish", "streams.pipeline:Pipeline.publish"),
     "fold": ("publish", "streams.warehouse.compact:fold_if_due"),
-    "archive": ("archive", "streams.warehouse.archiving:move"),
+    "archive": ("archive", "streams.warehouse.archiving:_move"),
     "part": ("archive", "streams.warehouse.archiving:_written"),
     "part's name": ("archive", "streams.warehouse.archiving:_place"),
     "show": ("archive", "streams.warehouse.archive:show"),
@@ -42,7 +42,7 @@ SEAMS: dict[str, tuple[str, str]] = {
     "restore": ("assign", "streams.warehouse.restore:take_shards"),
     "drop": ("assign", "streams.warehouse.restore:drop_shards"),
     "letters": ("letters", "streams.dead_letters:mark_forwarded"),
-    "merge": ("merge", "streams.warehouse.publish:_merged"),
+    "merge": ("merge", "streams.warehouse.publish:_build"),
 }
 """Seam -> the step it lies in, and the function whose lines are crash points."""
 VISITS_N = {"append": 9, "replace": 4}

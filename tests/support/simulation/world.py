@@ -312,9 +312,12 @@ class World:
         return sizes(hidden)
 
     def _unhide(self, names: dict[str, int]) -> None:
+        self._bring_back()
+        assert sizes(self._published) == names, "written after the crash"
+
+    def _bring_back(self) -> None:
         shutil.rmtree(self._published)
         (self._folder / "hidden").rename(self._published)
-        assert sizes(self._published) == names, "written after the crash"
 
     # The end.
 
@@ -341,11 +344,12 @@ class World:
             publish.merge(sources, target, memory="500MB", keep_n=1)
 
         if is_crashing:
-            crash = Crash("merge", nth_of("merge", self._rng), lambda: None, lambda: None)
+            crash = Crash("merge", nth_of("merge", self._rng), self._hide, lambda: None)
             try:
                 crash.during(merge)
             except Crashed:
                 self.crashed["merge"] += 1
+                self._bring_back()  # half a merged file, which the next one removes
         merge()
         con = open_readable(target)
         try:
