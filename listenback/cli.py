@@ -20,8 +20,8 @@ from listenback.lazy import CONTEXT_SETTINGS, Entry, LazyGroup
 from streams.errors import ListenbackError
 
 INTERRUPTED = 130
-DUCKDB_INTERRUPTED = "Query interrupted"
-"""What the RuntimeError says that DuckDB raises where Ctrl-C ends a query."""
+DUCKDB_INTERRUPTED = ("Query interrupted", "INTERRUPT Error: Interrupted!")
+"""What DuckDB's errors say where Ctrl-C, or its own call, ends a query."""
 INTERNAL_ERROR = 70  # EX_SOFTWARE: a bug of ours; 1 means findings
 
 COMMANDS = MappingProxyType(
@@ -208,7 +208,7 @@ def run(args: list[str]) -> int:
         console.stop_writing()
         return console.BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the outermost edge: it is a bug of ours, mostly
-        if str(error) != DUCKDB_INTERRUPTED:
+        if str(error) not in DUCKDB_INTERRUPTED:
             if said := _damage(error):
                 console.print_error(type(said).__name__, str(said))
                 return said.exit_code

@@ -247,7 +247,7 @@ class _Worker:
         try:
             await asyncio.wait_for(work, wait_max_s)
         except TimeoutError:
-            log.warning("%s took longer than %s s; going on without waiting", name, wait_max_s)
+            log.warning("%s took longer than %.1f s; going on without waiting", name, wait_max_s)
         except Exception as error:  # noqa: BLE001 - the other steps must have their turn
             self._feed.fail(error)
 

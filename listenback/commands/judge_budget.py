@@ -62,7 +62,7 @@ def budget(
     as_json: AsJson = False,
     data_dir: Annotated[Optional[Path], setting("data_dir")] = None,
 ) -> None:
-    """Choose which items a judge scores next, under a cost cap.
+    r"""Choose which items a judge scores next, under a cost cap.
 
     Items whose like moved the trust intervals most are drawn oftener: rated,
     skipped, of variants and surfaces on which scores spread. Each item drawn
@@ -70,8 +70,10 @@ def budget(
     active, so that every estimate stays unbiased.
 
     Examples:
-      listenback judges budget --judge aria --cap 5 --out tomorrow.jsonl
-      listenback judges budget --judge aria --cap 5 --days 7 --json
+      listenback judges budget --judge aria --cap 5 \
+        --cost-per-score 0.01 --out tomorrow.jsonl
+      listenback judges budget --judge aria --cap 5 \
+        --cost-per-score 0.01 --days 7 --json
     """
     if days < 1:
         raise ConfigError(f"--days is {days}; it is at least 1.", where="--days")

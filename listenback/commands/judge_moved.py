@@ -14,11 +14,11 @@ from analytics.judges.ledger import chosen, read_ledger
 from analytics.judges.moved import change_of, moved
 from analytics.judges.traffic import read_traffic
 from analytics.read import check_warehouse
-from listenback.console import out, print_columns, print_json
+from listenback.console import out, print_columns, print_error, print_json
 from listenback.days import day
 from listenback.figures import number, row
 from listenback.options import setting
-from streams.errors import ConfigError
+from streams.errors import ConfigError, UntrustworthyError
 from streams.settings import load_settings
 from streams.warehouse.reading import open_warehouse
 
@@ -57,9 +57,10 @@ def moved_command(
     epochs without common anchors are not compared (exit code 5).
 
     Examples:
-      listenback judges moved --dimension ease --from 2026-10-01 --to 2026-10-02
-      listenback judges moved --dimension ease --from 2026-10-01..2026-10-07 \
-        --to 2026-10-08..2026-10-14 --json
+      listenback judges moved --dimension musicality \
+        --from 2026-10-20 --to 2026-10-21
+      listenback judges moved --dimension musicality --json \
+        --from 2026-10-15..2026-10-18 --to 2026-10-22..2026-10-25
     """
     periods = (_days(before, "--from"), _days(after, "--to"))
     if periods[1][0] <= periods[0][1]:
@@ -74,15 +75,37 @@ def moved_command(
         traffic, anchors = read_traffic(con, dimension)
     finally:
         con.close()
-    found = {}
-    for name in sorted({one.instrument.judge for one in entries}):
-        by = [frame.filter(pl.col("judge_id") == name) for frame in (traffic, anchors)]
-        found[name] = moved(change_of(by[0], by[1], periods), alpha=ALPHA)
+    names = sorted({one.instrument.judge for one in entries})
+    found = _splits(names, (traffic, anchors), periods, is_one_asked_for=judge is not None)
+    if not found:
+        raise UntrustworthyError(
+            f"no judge scored '{dimension}' in both periods.", done="Nothing was compared."
+        )
     if as_json:
         print_json({"dimension": dimension, "judges": {k: asdict(v) for k, v in found.items()}})
         return
     for name, one in found.items():
         _say(name, one)
+
+
+def _splits(
+    names: list[str],
+    frames: tuple[pl.DataFrame, pl.DataFrame],
+    periods: tuple[tuple[int, int], tuple[int, int]],
+    *,
+    is_one_asked_for: bool,
+) -> dict[str, Moved]:
+    """By judge; one without scores in a period is named and left out, unless it was asked for."""
+    found = {}
+    for name in names:
+        traffic, anchors = (frame.filter(pl.col("judge_id") == name) for frame in frames)
+        try:
+            found[name] = moved(change_of(traffic, anchors, periods), alpha=ALPHA)
+        except UntrustworthyError as error:
+            if is_one_asked_for:
+                raise
+            print_error("Left out", f"{name}: {error}")
+    return found
 
 
 def _days(text: str, where: str) -> tuple[int, int]:

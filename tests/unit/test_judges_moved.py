@@ -14,6 +14,7 @@ from support.published import DAY_0, day_us
 
 from analytics.judges.moved import ANCHORS_MIN, Change, moved, split
 from listenback.cli import run
+from listenback.commands import judge_moved
 from streams.errors import IntegrityError, UntrustworthyError
 
 LEVEL = np.array([4.0, 5.0, 6.5])
@@ -177,6 +178,27 @@ def test_the_command_tells_every_part_with_its_interval(warehouse, capsys):
     assert told["alarm"]["is_raised"] is False
     assert asked(warehouse, (0, 0), (1, 7), "--judge", "coin") == 0
     assert "judge and system together" in capsys.readouterr().out
+
+
+def test_a_judge_without_scores_in_a_period_is_left_out_and_the_others_are_told(
+    warehouse, capsys, monkeypatch
+):
+    whole, asked_n = judge_moved.moved, iter(range(99))
+
+    def but_the_first(change, *, alpha):
+        if next(asked_n) == 0:
+            raise UntrustworthyError("no item was scored in this period.", where="--to")
+        return whole(change, alpha=alpha)
+
+    monkeypatch.setattr(judge_moved, "moved", but_the_first)
+    assert asked(warehouse, (0, 0), (1, 7), "--json") == 0
+    said = capsys.readouterr()
+    judges = list(json.loads(said.out)["judges"])
+    assert "ear" in judges
+    assert "coin" not in judges
+    assert "Left out: coin: --to: no item was scored" in said.err
+    asked_n = iter((0,))
+    assert asked(warehouse, (0, 0), (1, 7), "--judge", "ear") == UntrustworthyError.exit_code
 
 
 def test_epochs_without_common_anchors_are_not_compared(warehouse, capsys):
