@@ -36,7 +36,8 @@ class Size:
     shards_n: tuple[int, ...] = (1, 2, 4)
 
 
-FAUST, QUIX, BYTEWAX, PATHWAY = "Faust, per event", "Quix Streams", "Bytewax", "Pathway"
+FAUST, QUIX, BYTEWAX = "Faust, per event", "Quix Streams", "Bytewax"
+PATHWAY, KAFKA_STREAMS = "Pathway", "Kafka Streams"
 FULL = Size(
     name="full",
     events_n=500_000,
@@ -48,7 +49,13 @@ FULL = Size(
     open_events_n=1_000_000,
     grown_events_n=200_000,
     listeners_n=2_000_000,
-    peer_events_n={FAUST: 4_000, QUIX: 4_000, BYTEWAX: 40_000, PATHWAY: 100_000},
+    peer_events_n={
+        FAUST: 4_000,
+        QUIX: 4_000,
+        BYTEWAX: 40_000,
+        PATHWAY: 100_000,
+        KAFKA_STREAMS: 300_000,
+    },
     long_events_n=1_500_000,
     paced_s=20.0,
     users_n=1_000_000,
@@ -64,7 +71,13 @@ SMALL = Size(
     open_events_n=40_000,
     grown_events_n=40_000,
     listeners_n=200_000,
-    peer_events_n={FAUST: 1_000, QUIX: 1_000, BYTEWAX: 5_000, PATHWAY: 10_000},
+    peer_events_n={
+        FAUST: 1_000,
+        QUIX: 1_000,
+        BYTEWAX: 5_000,
+        PATHWAY: 10_000,
+        KAFKA_STREAMS: 30_000,
+    },
     long_events_n=120_000,
     paced_s=5.0,
     users_n=100_000,

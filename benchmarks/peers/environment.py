@@ -9,10 +9,13 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.child import FailedError, run
 from benchmarks.history import cache_dir
+
+if TYPE_CHECKING:
+    from benchmarks.peers.java import JavaPeer
 
 INSTALL_WAIT_MAX_S = 300.0
 RUN_WAIT_MAX_S = 180.0
@@ -25,6 +28,10 @@ class Peer:
     name: str
     requirements: tuple[str, ...]
     script: str
+
+    def command(self) -> list[Any]:
+        """What starts it; installs it the first time. Raises FailedError."""
+        return [python_of(self), "-m", f"benchmarks.peers.{self.script}"]
 
 
 def python_of(peer: Peer) -> Path:
@@ -46,13 +53,14 @@ def python_of(peer: Peer) -> Path:
     return python
 
 
-def peer_result(peer: Peer, *arguments: object) -> dict[str, Any]:
-    """What the peer's script wrote, and its peak memory. Raises FailedError."""
-    python = python_of(peer)
+def peer_result(peer: Peer | JavaPeer, *arguments: object) -> dict[str, Any]:
+    """What the peer wrote, and its peak memory. Raises FailedError."""
+    start = peer.command()
     with tempfile.TemporaryDirectory(prefix="listenback-bench-") as folder:
         out = Path(folder) / "out.json"
-        command = [python, "-m", f"benchmarks.peers.{peer.script}", *arguments, out]
-        status, peak_mib, said = run(command, folder=Path(folder), wait_max_s=RUN_WAIT_MAX_S)
+        status, peak_mib, said = run(
+            [*start, *arguments, out], folder=Path(folder), wait_max_s=RUN_WAIT_MAX_S
+        )
         if status or not out.is_file():
             raise FailedError(f"ended with {status}: {said[-300:]}")
         result: dict[str, Any] = json.loads(out.read_text())

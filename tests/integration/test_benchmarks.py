@@ -6,12 +6,21 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 from support.needed import absent
 
-from benchmarks import budgets, child, report, sizing
+from benchmarks import budgets, child, logs, report, sizing
 from benchmarks.__main__ import SECTIONS, main
-from streams.broker import broker_binary
+from benchmarks.bench import Bench
+from benchmarks.maven import missing_tool
+from benchmarks.peers import streams as engines
+from benchmarks.peers import work
+from benchmarks.peers.environment import peer_result
+from benchmarks.sizes import FULL, KAFKA_STREAMS, SIZES, SMALL
+from benchmarks.throughput import peer_rows
+from benchmarks.traffic import Traffic
+from streams.broker import broker_binary, embedded_broker
 from streams.errors import ConfigError
 
 pytestmark = [
@@ -131,3 +140,59 @@ def test_a_measurement_in_a_child_gives_its_result_and_its_peak_memory():
 def test_a_measurement_that_fails_is_a_reason():
     with pytest.raises(child.FailedError, match=r"users\.duckdb"):
         child.measured("benchmarks.nightly:night", folder="there-is-none")
+
+
+@pytest.mark.parametrize("size", [SMALL, FULL])
+def test_every_peer_has_its_number_of_events(size):
+    assert {peer.name for peer in engines.PEERS} == set(size.peer_events_n)
+
+
+@pytest.fixture
+def kafka_streams(monkeypatch):
+    """The peer alone, with a broker to run on."""
+    (peer,) = (one for one in engines.PEERS if one.name == KAFKA_STREAMS)
+    monkeypatch.setattr("benchmarks.throughput.PEERS", (peer,))
+    return peer
+
+
+def test_without_java_kafka_streams_is_a_row_with_its_reason(kafka_streams, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = peer_rows(Bench(SIZES["small"], tmp_path))
+    assert found == {kafka_streams.name: {"failed": "not installed: java, javac, mvn"}}
+    shown = report.peer_rows({"raw": {"peers": found}})
+    assert shown[1][:3] == ("Kafka Streams", "-", "not measured: not installed: java, javac, mvn")
+
+
+def test_kafka_streams_does_what_the_python_peers_do(kafka_streams):
+    if missing := missing_tool("javac", "mvn"):
+        absent(f"Kafka Streams cannot run here: {missing}")
+    traffic = Traffic(events_n=2_000, open_n=200, listeners_n=2_000)
+    batches, log = logs.live_batches(traffic)
+    with embedded_broker() as broker:
+        logs.send_live(broker.bootstrap, "theirs", dataclasses.asdict(traffic))
+        found = peer_result(kafka_streams, broker.bootstrap, "theirs", log["read_n"])
+    counts, sums = by_hand(batches)
+    assert {name: found[name] for name in counts} == counts
+    assert found["sums"] == sums
+    assert found["rows_n"] == log["read_n"]
+    assert found["duplicate_n"] == log["duplicate_n"]
+
+
+def by_hand(batches):
+    """What `work.py` makes of a log: counts, and the sums of all windows by basis and size."""
+    states, counts, sums = {}, dict.fromkeys(("accepted_n", "duplicate_n", "refused_n"), 0), {}
+    for batch in batches:
+        for key, value in zip(batch.keys, batch.values, strict=True):
+            event = work.parsed(batch.topic, value)
+            if event is None:
+                counts["refused_n"] += 1
+                continue
+            seen_n = len(states.get(key, {"seen": ()})["seen"])
+            states[key], moves = work.joined(states.get(key), batch.topic, event)
+            is_new = len(states[key]["seen"]) > seen_n
+            counts["accepted_n" if is_new else "duplicate_n"] += 1
+            for place, moved in moves:
+                parts = place.split("|")
+                name = "day" if parts[0] == "day" else "|".join(parts[:2])
+                sums[name] = sums.get(name, 0) + np.array(moved)
+    return counts, {name: total.tolist() for name, total in sums.items()}
