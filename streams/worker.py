@@ -43,6 +43,7 @@ LAST_FLUSH_WAIT_MAX_S = 4.0
 """With the two below, less than 10 s: what service managers wait before they kill."""
 LAST_COMMIT_WAIT_MAX_S = 2.0
 LEAVE_WAIT_MAX_S = 3.0
+ANSWER_WAIT_MAX_S = 30.0
 IDLE_LOOK_EVERY_S = 0.05
 REPORT_EVERY_S = 10.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -78,6 +79,11 @@ class _Boot(BootStrategy):  # type: ignore[misc]  # Faust has no types
     enable_web = False
 
 
+def _answer_wait_max_s(settings: Settings) -> float:
+    """A join may be held for a whole rebalance; one that the broker lost is asked again later."""
+    return max(settings.rebalance_timeout_s, settings.session_timeout_s) + ANSWER_WAIT_MAX_S
+
+
 def build_app(settings: Settings, feed: Feed) -> BatchApp:
     """The Faust app: five agents on the batch transport, no tables, no web, no directories."""
     app = BatchApp(
@@ -89,6 +95,7 @@ def build_app(settings: Settings, feed: Feed) -> BatchApp:
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 4,
         broker_rebalance_timeout=settings.rebalance_timeout_s,
+        broker_request_timeout=_answer_wait_max_s(settings),
         broker_commit_interval=1.0,
         stream_wait_empty=False,
         topic_disable_leader=True,
