@@ -6,6 +6,7 @@ The SQL of the first migration is rendered from here; a test holds the two toget
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -154,6 +155,7 @@ class Table:
         return next(words[column] for words in described if column in words)
 
 
+@cache
 def _descriptions(topic: Topic) -> dict[str, str]:
     """Column -> what the contract says of it; `<field>_raw` keeps what the enum did not know."""
     columns = CONTRACTS[topic].columns

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from streams.errors import IntegrityError, ListenbackError
 from streams.warehouse import archive
 from streams.warehouse.connect import archive_of, first_row, open_readable, transaction
-from streams.warehouse.layout import TABLES
+from streams.warehouse.layout import FACT_TABLES, TABLES
 from streams.warehouse.migrate import check_version, migrations, version_of
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def take_shards(con: DuckDBPyConnection, path: Path, shards: Iterable[int]) -> N
     try:
         _check_rules(con, path)
         with transaction(con):
-            had_parts = not archive.is_empty(con)
+            before = {view: archive.files(con, view) for view in FACT_TABLES.values()}
             drop_shards(con, wanted)
             for table in TABLES.values():
                 con.execute(
@@ -151,8 +151,9 @@ def take_shards(con: DuckDBPyConnection, path: Path, shards: Iterable[int]) -> N
                     [wanted],
                 )
             con.execute(NEW_ERASURES)
-            if had_parts or not archive.is_empty(con):
-                archive.show(con)
+            changed = [view for view, files in before.items() if archive.files(con, view) != files]
+            if any(before.values()) or not archive.is_empty(con):
+                archive.show(con, changed)
     finally:
         con.execute("DETACH other")
 
