@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from streams.engine.rules import Rules
     from streams.events.topics import Topic
 
+NO_EVENTS = {
+    topic: pl.DataFrame(schema={**SOURCE, **CONTRACTS[topic].schema}) for topic in JOINED_TOPICS
+}
+NO_REJECTED = pl.DataFrame(schema=REJECTED)
+
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
@@ -40,11 +45,11 @@ class Arrived:
 def commit(con: DuckDBPyConnection, arrived: Arrived, rules: Rules) -> books.Outcome:
     """Dedupe, join, move windows and commit with the offsets, in one transaction."""
     valid = {
-        topic: _concat(arrived.accepted.get(topic, ()), {**SOURCE, **CONTRACTS[topic].schema})
+        topic: pl.concat([NO_EVENTS[topic], *arrived.accepted.get(topic, ())])
         for topic in JOINED_TOPICS
     }
     rejected = {
-        topic: _concat(arrived.rejected.get(topic, ()), REJECTED) for topic in JOINED_TOPICS
+        topic: pl.concat([NO_REJECTED, *arrived.rejected.get(topic, ())]) for topic in JOINED_TOPICS
     }
     firsts = {
         topic: dedupe.firsts(rows, state.repeated(con, topic, rows)) if rows.height else rows
@@ -74,9 +79,3 @@ def _changes(
     new = apply.new_of(accepted)
     meetings = join.meetings(state.firsts(con, new), new.exposures)
     return apply.apply(new, meetings, state.stored(con, new, meetings, rules), rules)
-
-
-def _concat(
-    frames: Sequence[pl.DataFrame], schema: Mapping[str, pl.DataType | type[pl.DataType]]
-) -> pl.DataFrame:
-    return pl.concat([pl.DataFrame(schema=schema), *frames])

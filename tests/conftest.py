@@ -15,7 +15,7 @@ sys.path.insert(0, str(TESTS))
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile(
     "ci",
-    max_examples=300,
+    max_examples=150,
     deadline=None,
     derandomize=True,
     print_blob=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import polars as pl
 
 from streams.engine.columns import ACTIVITY, EXPOSURE, NO_EXPERIMENT
@@ -89,10 +91,13 @@ def of_feedback(feedback: pl.DataFrame) -> pl.DataFrame:
 
 def as_activity(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of listens or feedback as ACTIVITY rows: what the other kind counts is 0."""
-    absent = [
-        pl.lit(0, dtype).alias(name) for name, dtype in ACTIVITY.items() if name not in rows.columns
-    ]
-    return rows.with_columns(absent).select(ACTIVITY.names())
+    return rows.with_columns(_absent(frozenset(rows.columns))).select(ACTIVITY.names())
+
+
+@cache
+def _absent(present: frozenset[str]) -> list[pl.Expr]:
+    """Nothing, of what rows with these columns do not count."""
+    return [pl.lit(0, dtype).alias(name) for name, dtype in ACTIVITY.items() if name not in present]
 
 
 def of_exposures(exposures: pl.DataFrame) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import polars as pl
 
 from streams.engine import activity, scores, units, watermark, windows
 from streams.engine.codes import ORPHAN_PLACE, codes_of
-from streams.engine.columns import ACTIVITY, SCORE_KEY
+from streams.engine.columns import NO_ACTIVITY, SCORE_KEY
 from streams.engine.join import PAIR
 from streams.engine.moves import Moves, moves_of
 from streams.events.topics import Topic
@@ -154,4 +154,4 @@ def _waiting(moves: Sequence[Moves]) -> pl.DataFrame:
         for one in moves
         if one.events is not None
     ]
-    return pl.concat([pl.DataFrame(schema=ACTIVITY), *found])
+    return pl.concat([NO_ACTIVITY, *found])

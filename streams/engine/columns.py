@@ -70,6 +70,7 @@ ACTIVITY: pl.Schema = pl.Schema(
     }
 )
 """One row a listen or feedback event; generation_id is null for organic listens."""
+NO_ACTIVITY = pl.DataFrame(schema=ACTIVITY)
 
 SCORE: pl.Schema = pl.Schema(
     {

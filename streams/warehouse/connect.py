@@ -161,7 +161,9 @@ def first_row(con: DuckDBPyConnection, sql: str) -> tuple[Any, ...] | None:
 def frame(con: DuckDBPyConnection, sql: str, schema: pl.Schema | None = None) -> pl.DataFrame:
     """A query's rows; with a schema, its columns in its types."""
     rows: pl.DataFrame = con.sql(sql).pl()
-    return rows.select(schema.names()).cast(schema) if schema else rows
+    if schema is None or rows.schema == schema:
+        return rows
+    return rows.select(schema.names()).cast(schema)
 
 
 def literal(text: object) -> str:

@@ -164,7 +164,7 @@ def _run(con: DuckDBPyConnection, arriving: pl.DataFrame, sql: str) -> None:
 
 def _earlier(con: DuckDBPyConnection, meetings: Meetings) -> pl.DataFrame:
     """What the pairs of new firsts did before: it waited, or it belonged to another exposure."""
-    parts = [pl.DataFrame(schema=columns.ACTIVITY)]
+    parts = [columns.NO_ACTIVITY]
     met_now, met_anew = meetings.met_now(), meetings.met_anew()
     if met_now.height:
         con.register("arriving", met_now)

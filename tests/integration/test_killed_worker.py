@@ -22,7 +22,7 @@ from streams.topics import create_topics
 pytestmark = pytest.mark.integration
 
 LISTENBACK = Path(sys.executable).with_name("listenback")
-KILLS_N = 4
+KILLS_N = 3
 SEED = 11
 END_WAIT_MAX_S = 120
 

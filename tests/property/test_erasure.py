@@ -76,7 +76,7 @@ SCENARIOS = {
     "moves_n": st.sampled_from((0, 0, 2)),
     "facts_max": st.sampled_from((1, 3, erasing.FACTS_MAX)),
 }
-FAST_EXAMPLES_N = 15
+FAST_EXAMPLES_N = 5
 """Each is seven logs."""
 ALL_EXAMPLES_N = max(60, settings().max_examples // 5)
 
@@ -139,7 +139,7 @@ def ids_n(log):
     return len({(topic, event["shard"], event["event_id"]) for topic, event in log})
 
 
-@settings(max_examples=max(20, settings().max_examples // 5))
+@settings(max_examples=20)
 @given(drawn=logs, whom=st.lists(st.tuples(st.sampled_from(USERS), MOMENTS), max_size=3))
 def test_who_has_facts_is_who_stands_in_a_list_of_all_users(con, drawn, whom):
     requests = [Request(f"r{n}", user, n, before) for n, (user, before) in enumerate(whom)]

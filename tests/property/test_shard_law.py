@@ -90,8 +90,8 @@ SCENARIOS = {
         st.tuples(st.integers(0, 8), st.booleans(), st.sampled_from((0, 0, 0, 1, 4))), max_size=6
     ),
 }
-FAST_EXAMPLES_N = min(40, settings.default.max_examples)
-ALL_EXAMPLES_N = max(460, settings.default.max_examples)
+FAST_EXAMPLES_N = 12
+ALL_EXAMPLES_N = max(490, settings.default.max_examples)
 
 
 def hold_the_law(con, drawn, repeats, order, cuts, *, shown=lambda _: None) -> None:

@@ -45,6 +45,7 @@ pytestmark = [
 
 SEEDS_N = int(os.environ.get("LISTENBACK_SIMULATION_SEEDS_N", "500"))
 BLOCK_SEEDS = 25
+FAST_SEEDS_N = 8
 SEEDS_PER_LOG = 10
 CRASHES_N = 2
 REACHING_SEEDS_MAX = 60
@@ -146,6 +147,11 @@ if NAMED:
 
 else:
 
+    @pytest.mark.parametrize("seed", range(FAST_SEEDS_N))
+    def test_a_crash_changes_nothing(seed, folder):
+        run(seed, folder)
+
+    @pytest.mark.faults
     def test_each_seam_is_crashed_in_and_changes_nothing(folder):
         """What was not crashed in is not tested: as many seeds as it takes."""
         left, seeds = {*SEAMS, "zombie", "torn"}, iter(range(REACHING_SEEDS_MAX))
