@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from analytics.report.results_file import TABLES, keep
+from streams.by_rename import coming_name, or_config_error
 from streams.errors import ConfigError, IntegrityError
 from streams.warehouse.connect import open_writable
 
@@ -28,8 +29,14 @@ def keep_results(report: Report, folder: Path) -> Path:
         ConfigError: the folder cannot be written.
         IntegrityError: the file there is no results file, or one of another listenback.
     """
-    path, coming = folder / NAME, folder / f".{NAME}.coming"
-    try:
+    path = folder / NAME
+    coming = coming_name(path)
+    with or_config_error(
+        "the results cannot be written",
+        where=path,
+        done="The report is written; the results are as they were.",
+        todo="Make the folder writable, then give the same command again.",
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         coming.unlink(missing_ok=True)
         if path.is_file():
@@ -39,13 +46,6 @@ def keep_results(report: Report, folder: Path) -> Path:
                 coming.replace(path)
         finally:
             coming.unlink(missing_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"the results cannot be written: {error.strerror}.",
-            where=str(path),
-            done="The report is written; the results are as they were.",
-            todo="Make the folder writable, then give the same command again.",
-        ) from error
     return path
 
 

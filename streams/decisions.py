@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
-from streams.errors import ConfigError
+from streams.by_rename import or_config_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,12 @@ def decide(path: Path, decision: Decision) -> None:
         ConfigError: the file cannot be written.
     """
     line = json.dumps(asdict(decision)).encode() + b"\n"
-    try:
+    with or_config_error(
+        "the decision cannot be kept",
+        where=path,
+        done="What was sent is on its way; sent again, it is dropped as a duplicate.",
+        todo="Make the folder writable for whoever decides, then run the command again.",
+    ):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # released with the file
@@ -72,13 +77,6 @@ def decide(path: Path, decision: Decision) -> None:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
-        raise ConfigError(
-            f"the decision cannot be kept: {error.strerror}.",
-            where=str(path),
-            done="What was sent is on its way; sent again, it is dropped as a duplicate.",
-            todo="Make the folder writable for whoever decides, then run the command again.",
-        ) from error
 
 
 def decided(path: Path) -> pl.DataFrame:

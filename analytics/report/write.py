@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from analytics import words
 from analytics.report import bars
 from analytics.report.numbers import Numbers, bare, tagged
-from streams.errors import ConfigError
+from streams.by_rename import or_config_error, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,26 +65,13 @@ def write_report(report: Report, directory: Path) -> Written:
         written.markdown: to_markdown(report),
         written.json: to_json(report) + "\n",
     }
-    coming = {path: path.with_name(f".{path.name}.coming") for path in texts}
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for path, text in texts.items():
-            with coming[path].open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-        for path, new in coming.items():
-            new.replace(path)
-    except OSError as error:
-        for new in coming.values():  # half a page would hold the space that lacks
-            with contextlib.suppress(OSError):
-                new.unlink(missing_ok=True)
-        raise ConfigError(
-            f"the report cannot be written: {error.strerror}.",
-            where=str(directory),
-            done="The last report is as it was.",
-            todo="Name a writable folder with --out.",
-        ) from error
+    with or_config_error(
+        "the report cannot be written",
+        where=directory,
+        done="The last report is as it was.",
+        todo="Name a writable folder with --out.",
+    ):
+        write_whole({path: text.encode() for path, text in texts.items()})
     return written
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from listenback.console import err
 from listenback.lazy import CONTEXT_SETTINGS
-from streams.errors import ConfigError
+from streams.by_rename import or_config_error, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,13 +119,6 @@ def _yaml(document: dict[str, Any]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written: {error.strerror}.",
-            where=str(path),
-            todo="Name another with --out.",
-        ) from error
+    with or_config_error("it cannot be written", where=path, todo="Name another with --out."):
+        write_whole({path: text.encode()})
     err.print(str(path), markup=False)

@@ -12,6 +12,7 @@ import typer
 from listenback import console
 from listenback.destination import Destination, destination, progress
 from listenback.options import setting
+from streams.by_rename import or_config_error, write_whole
 from streams.errors import ConfigError
 from streams.simulate import plan as plans
 from streams.simulate.simulation import Simulation
@@ -114,15 +115,13 @@ def _send(simulation: Simulation, place: Destination) -> None:
 
 def _write(path: Path, truth: Mapping[str, Any]) -> None:
     """The truth as a file."""
-    try:
-        path.write_text(json.dumps(truth, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"cannot write the truth ({error.strerror}).",
-            where=str(path),
-            done="The events were written.",
-            todo="Run again with a --truth that can be written; equal seeds give equal truth.",
-        ) from error
+    with or_config_error(
+        "the truth cannot be written",
+        where=path,
+        done="The events were written.",
+        todo="Run again with a --truth that can be written; equal seeds give equal truth.",
+    ):
+        write_whole({path: (json.dumps(truth, indent=1, sort_keys=True) + "\n").encode()})
 
 
 def _tell(

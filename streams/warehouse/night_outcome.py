@@ -6,11 +6,10 @@ A pinned night says what was looked at, not that a report came of it. Metrics an
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from streams.errors import ConfigError
+from streams.by_rename import or_config_error, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,21 +47,13 @@ def note(nights_dir: Path, date: str, *, is_made: bool, at_us: int) -> None:
     made_at_us = at_us if is_made else before.made_at_us if before else None
     said = {"schema": SCHEMA} | asdict(Outcome(date, is_made, at_us, made_at_us))
     path = nights_dir / NAME
-    coming = path.with_name(f".{NAME}.coming")
-    try:
-        nights_dir.mkdir(parents=True, exist_ok=True)
-        with coming.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(said, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        coming.replace(path)
-    except OSError as error:
-        raise ConfigError(
-            f"how the night went cannot be kept: {error.strerror}.",
-            where=str(path),
-            done="Metrics and `listenback doctor` go on telling of the night before.",
-            todo="Make the folder writable, then give the same command again.",
-        ) from error
+    with or_config_error(
+        "how the night went cannot be kept",
+        where=path,
+        done="Metrics and `listenback doctor` go on telling of the night before.",
+        todo="Make the folder writable, then give the same command again.",
+    ):
+        write_whole({path: (json.dumps(said, indent=2) + "\n").encode()})
 
 
 def is_past(nights_dir: Path, date: str, *, at_us: int) -> bool:

@@ -16,6 +16,7 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from streams.by_rename import coming_name, or_config_error, write_whole
 from streams.errors import ConfigError, IntegrityError, ListenbackError, TransientError
 from streams.warehouse.reading import open_warehouse
 
@@ -82,7 +83,19 @@ def pin(nights_dir: Path, look: Look, *, warehouse: Path, definitions: Path) -> 
             done="No night was pinned.",
             todo="Let `listenback worker` (and with several of them `listenback publish`) run.",
         )
-    coming = nights_dir / f".{look.date}.coming"
+    with or_config_error(
+        "the night cannot be pinned",
+        where=nights_dir,
+        done="Nothing was kept.",
+        todo="Make room, or make the folder writable.",
+    ):
+        _keep(folder, look, warehouse, definitions)
+    return Night(look, folder)
+
+
+def _keep(folder: Path, look: Look, warehouse: Path, definitions: Path) -> None:
+    """Make the night's folder under another name, then rename it."""
+    coming = coming_name(folder)
     try:
         shutil.rmtree(coming, ignore_errors=True)
         coming.mkdir(parents=True)
@@ -92,18 +105,10 @@ def pin(nights_dir: Path, look: Look, *, warehouse: Path, definitions: Path) -> 
             if (definitions / part).is_dir():
                 shutil.copytree(definitions / part, coming / DEFINITIONS / part)
         said = {"schema": SCHEMA} | asdict(look)
-        (coming / MANIFEST).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+        write_whole({coming / MANIFEST: (json.dumps(said, indent=2) + "\n").encode()})
         coming.rename(folder)
-    except OSError as error:
-        raise ConfigError(
-            f"the night cannot be pinned: {error.strerror}.",
-            where=str(nights_dir),
-            done="Nothing was kept.",
-            todo="Make room, or make the folder writable.",
-        ) from error
     finally:
         shutil.rmtree(coming, ignore_errors=True)
-    return Night(look, folder)
 
 
 def find(nights_dir: Path, date: dt.date) -> Night:
@@ -166,16 +171,14 @@ def alone(nights_dir: Path) -> Iterator[None]:
         TransientError: another process holds it.
         ConfigError: the folder cannot be written.
     """
-    try:
+    with or_config_error(
+        "nights cannot be kept here",
+        where=nights_dir,
+        done="No night was pinned.",
+        todo="Make the folder writable, or name another with --data-dir.",
+    ):
         nights_dir.mkdir(parents=True, exist_ok=True)
         lock = (nights_dir / ".lock").open("w")
-    except OSError as error:
-        raise ConfigError(
-            f"nights cannot be kept here: {error.strerror}.",
-            where=str(nights_dir),
-            done="No night was pinned.",
-            todo="Make the folder writable, or name another with --data-dir.",
-        ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -65,7 +65,10 @@ def test_the_end_is_a_moment_in_any_offset(tmp_path):
         (["--end", "tomorrow"], "'tomorrow' is no date."),
         (["--events", "0"], "cannot simulate 0 events"),
         (["--days", "0"], "0 days of test do not fit"),
-        (["--truth", "no/such/folder/truth.json"], "cannot write the truth"),
+        (
+            ["--truth", "/dev/null/truth.json"],
+            "a file has the folder's name",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line_and_code_2(args, why, tmp_path, capsys):
