@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 import json
-import os
 import re
-import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from streams.errors import ConfigError
+from streams.by_rename import or_config_error, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from analytics.report.write import Written
 
+Status: TypeAlias = dict[str, str | None]
 STATUS = "status.json"
 BEGIN, END = "<!-- failed night -->", "<!-- /failed night -->"
 BANNER = (
@@ -33,12 +31,9 @@ def show(written: Written, latest: Path, date: str) -> None:
     Raises: ConfigError where the folder cannot be written.
     """
     with _said(latest):
-        latest.mkdir(parents=True, exist_ok=True)
-        for path in (written.html, written.markdown, written.json):
-            coming = latest / f".{path.name}.coming"
-            shutil.copyfile(path, coming)
-            coming.replace(latest / path.name)
-        _status(latest, {"state": "ok", "date": date, "report_of": date})
+        made = (written.html, written.markdown, written.json)
+        status: Status = {"state": "ok", "date": date, "report_of": date}
+        _write(latest, {path.name: path.read_text("utf-8") for path in made}, status)
 
 
 def mark_failed(latest: Path, date: str, why: str) -> None:
@@ -47,54 +42,49 @@ def mark_failed(latest: Path, date: str, why: str) -> None:
     Raises: ConfigError where the folder cannot be written.
     """
     with _said(latest):
-        latest.mkdir(parents=True, exist_ok=True)
-        report_of = _report_of(latest)
         page, message = latest / "report.html", latest / "report.md"
+        texts = {}
         if page.is_file():
             text = _without_banner(page.read_text(encoding="utf-8"))
             banner = BANNER.format(begin=BEGIN, end=END, date=date, why=html.escape(why))
-            _replace(page, text.replace("<body>", f"<body>\n{banner}", 1))
+            texts[page.name] = text.replace("<body>", f"<body>\n{banner}", 1)
         if message.is_file():
             text = _without_banner(message.read_text(encoding="utf-8"))
             said = f"{BEGIN}\n**The night of {date} failed:** {why}\n{END}\n\n"
-            _replace(message, said + text.lstrip("\n"))
-        status = {"state": "failed", "date": date, "why": why, "report_of": report_of}
-        _status(latest, status)
+            texts[message.name] = said + text.lstrip("\n")
+        report_of = _status(latest).get("report_of")
+        status: Status = {"state": "failed", "date": date, "why": why, "report_of": report_of}
+        _write(latest, texts, status)
 
 
-def _report_of(latest: Path) -> str | None:
+def why_failed(latest: Path, date: str) -> str | None:
+    """Why the night of that date has no report, as `latest/` says; None where it does not."""
+    status = _status(latest)
+    is_said = status.get("state") == "failed" and status.get("date") == date
+    return status.get("why") if is_said else None
+
+
+def _status(latest: Path) -> Status:
+    """What `latest/` says of itself; empty where that is nothing."""
     try:
-        found = json.loads((latest / STATUS).read_text(encoding="utf-8"))["report_of"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return None if found is None else str(found)
+        found = json.loads((latest / STATUS).read_text(encoding="utf-8"))
+        return {key: None if value is None else str(value) for key, value in found.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def _without_banner(text: str) -> str:
     return re.sub(rf"\n?{BEGIN}.*?{END}", "", text, flags=re.DOTALL)
 
 
-def _status(latest: Path, status: dict[str, str | None]) -> None:
-    _replace(latest / STATUS, json.dumps(status, indent=2) + "\n")
+def _write(latest: Path, texts: dict[str, str], status: Status) -> None:
+    said = texts | {STATUS: json.dumps(status, indent=2) + "\n"}
+    write_whole({latest / name: text.encode() for name, text in said.items()})
 
 
-def _replace(path: Path, text: str) -> None:
-    coming = path.with_name(f".{path.name}.coming")
-    with coming.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    coming.replace(path)
-
-
-@contextlib.contextmanager
-def _said(latest: Path) -> Iterator[None]:
-    """Turn the file system's refusals into what a person can act on."""
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError(
-            f"the last report cannot be renewed: {error.strerror}.",
-            where=str(latest),
-            todo="Make the folder writable, or name another with --out.",
-        ) from error
+def _said(latest: Path) -> AbstractContextManager[None]:
+    return or_config_error(
+        "the last report cannot be renewed",
+        where=latest,
+        todo="Make the folder writable, or name another with --out.",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import json
@@ -31,6 +32,9 @@ from streams.warehouse import night_outcome, nights
 from streams.warehouse.trouble import damage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from analytics.report.write import Written
     from analytics.results import Report
     from analytics.revision import Verdicts
     from streams.settings import Settings
@@ -85,13 +89,29 @@ def nightly(
 def make_night(
     settings: Settings, *, date: str | None, config: Path | None, out_dir: Path
 ) -> tuple[Report, dict[str, Any]]:
-    """Pin, look, write, expire, post; on a failure the banner, then the error."""
+    """Pin, look, write, expire, post; on a failure the banner, then the error.
+
+    Once the report is written and shown the night is made: what fails after that is an error of the
+    command, but no banner says over a good report that there is none.
+    """
     at_us = now_us()
     wanted = _night_of(date, at_us, settings)
-    shown = out_dir / "latest"
-    try:
-        with nights.alone(settings.nights_dir):
+    with contextlib.ExitStack() as held:
+        with _banner_if_it_fails(settings, out_dir / "latest", wanted):
+            held.enter_context(nights.alone(settings.nights_dir))
             found, told = _made(settings, wanted, at_us, config, out_dir)
+        told["results"] = str(_results(settings, found, wanted, out_dir))
+        gone = nights.expire(settings.nights_dir, keep_n=settings.nights_keep_n)
+        told["expired"] = [one.isoformat() for one in gone]
+    _post(settings, found)
+    return found, told
+
+
+@contextlib.contextmanager
+def _banner_if_it_fails(settings: Settings, shown: Path, wanted: dt.date) -> Iterator[None]:
+    """What fails here leaves the last report as it is, and says so over it."""
+    try:
+        yield
     except ListenbackError as error:
         if not isinstance(error, TransientError):
             _failed(settings, shown, wanted, str(error))
@@ -103,8 +123,6 @@ def make_night(
         if said is not None:
             raise said from error
         raise
-    _post(settings, found)
-    return found, told
 
 
 def _failed(settings: Settings, shown: Path, date: dt.date, why: str) -> None:
@@ -160,19 +178,37 @@ def _made(
     written = write_report(found, out_dir / night.look.date)
     newest = nights.dates(settings.nights_dir)[-1]
     if date == newest:
-        latest.show(written, out_dir / "latest", night.look.date)
-    results = keep_results(dataclasses.replace(found, date=night.look.date), out_dir)
+        _show(settings, written, out_dir / "latest", night.look.date)
     _note(settings, date, is_made=True, at_us=at_us)
-    gone = nights.expire(settings.nights_dir, keep_n=settings.nights_keep_n)
     return found, {
         "date": night.look.date,
         "was_there": night.look.looked_at_us != at_us,
         "report": str(written.html),
-        "results": str(results),
         "warehouse": str(night.warehouse),
-        "expired": [one.isoformat() for one in gone],
         "headline": list(found.headline),
     }
+
+
+def _show(settings: Settings, written: Written, shown: Path, date: str) -> None:
+    """Let `latest/` be this report; that a later night failed before it was pinned stays said."""
+    tried = night_outcome.last(settings.nights_dir)
+    why = latest.why_failed(shown, tried.date) if tried else None
+    latest.show(written, shown, date)
+    if (
+        tried is not None
+        and why is not None
+        and night_outcome.is_past(settings.nights_dir, date, at_us=now_us())
+    ):
+        latest.mark_failed(shown, tried.date, why)
+
+
+def _results(settings: Settings, found: Report, date: dt.date, out_dir: Path) -> Path:
+    """The night's rows of the results file. Who waits is told of the report also where it fails."""
+    try:
+        return keep_results(dataclasses.replace(found, date=date.isoformat()), out_dir)
+    except ListenbackError:
+        _post(settings, found)
+        raise
 
 
 def _last(out_dir: Path, date: dt.date) -> tuple[str, Verdicts, dict[str, Any]]:

@@ -19,7 +19,7 @@ from support.published import Published, config_of
 from listenback.cli import run
 from listenback.commands.schedule import next_time_us
 from streams.clock import now_us
-from streams.warehouse import nights
+from streams.warehouse import night_outcome, nights
 from streams.warehouse.connect import open_readable, open_writable
 
 FORMS = ("report.html", "report.md", "report.json")
@@ -182,6 +182,39 @@ def test_a_failed_night_leaves_the_last_report_with_a_banner_until_the_next_good
     listenback("nightly", "--fail-on", "none")
     assert b'role="alert"' not in (shown / "report.html").read_bytes()
     assert json.loads((shown / "status.json").read_text())["state"] == "ok"
+
+
+def test_results_that_cannot_be_kept_put_no_banner_over_the_report_that_was_made(listenback, home):
+    (home / "reports").mkdir()
+    (home / "reports" / "results.duckdb").write_text("no database" * 400)
+    code, _, err = listenback("nightly", "--fail-on", "none")
+    assert code == 5
+    assert "results of earlier nights cannot be read" in err
+    shown = home / "reports" / "latest"
+    assert json.loads((shown / "status.json").read_text())["state"] == "ok"
+    assert b'role="alert"' not in (shown / "report.html").read_bytes()
+    tried = night_outcome.last(home / "listenback-data" / "nights")
+    assert tried is not None
+    assert (tried.date, tried.is_made) == (str(today()), True)
+
+
+def test_making_yesterday_s_report_again_leaves_the_banner_of_tonight(listenback, home):
+    yesterday = str(today() - dt.timedelta(1))
+    listenback("nightly", "--fail-on", "none", "--date", yesterday)
+    shown = home / "reports" / "latest"
+    good = forms(shown)
+    warehouse = home / "listenback-data/published/warehouse.duckdb"
+    kept = warehouse.rename(warehouse.with_name("kept"))
+    assert listenback("nightly")[0] == 2  # before anything was pinned
+    failed = forms(shown), (shown / "status.json").read_text()
+    assert listenback("nightly", "--fail-on", "none", "--date", yesterday)[0] == 0
+    assert (forms(shown), (shown / "status.json").read_text()) == failed
+    assert f"The night of {today()} failed" in (shown / "report.html").read_text()
+    kept.rename(warehouse)
+    assert listenback("nightly", "--fail-on", "none")[0] == 0
+    assert json.loads((shown / "status.json").read_text())["report_of"] == str(today())
+    assert b'role="alert"' in failed[0]["report.html"]
+    assert b'role="alert"' not in good["report.html"] + (shown / "report.html").read_bytes()
 
 
 def test_a_night_without_a_warehouse_says_what_to_start(listenback, home):
