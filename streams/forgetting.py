@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from streams import erasing
+from streams.by_rename import write_whole
 from streams.clock import now_us
 from streams.engine.rules import Rules
 from streams.errors import ConfigError
@@ -56,6 +57,12 @@ OWN_FOLDER = "workers"
 """Files in it may be open for writing."""
 ARCHIVE = "archive"
 """Folder beside published files; in it a file is Parquet."""
+WORDLESS = frozenset(
+    {"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT"}
+    | {"UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "DATE", "TIMESTAMP"}
+    | {"TIMESTAMP WITH TIME ZONE"}
+)
+"""Types of DuckDB whose values are too short to hold a key; columns of any other are searched."""
 MEMORY = "500MB"
 """Of DuckDB while a file is read or written; what needs more goes through a file beside it."""
 
@@ -213,7 +220,13 @@ def _count(view: mmap.mmap, form: bytes) -> int:
     return count
 
 
-def residue(settings: Settings, request: Request) -> dict[str, int]:
+def _untold(_: Path) -> None:
+    """Nobody looks on."""
+
+
+def residue(
+    settings: Settings, request: Request, tell: Callable[[Path], None] = _untold
+) -> dict[str, int]:
     """Files that still hold the key, and how often. A scope in time leaves the later events.
 
     The bytes of every file are looked through, and the rows of every warehouse and archived part,
@@ -222,6 +235,7 @@ def residue(settings: Settings, request: Request) -> dict[str, int]:
     databases, archived = frozenset(warehouses(settings)), frozenset(parts(settings))
     found = {}
     for path in files(settings):
+        tell(path)
         hits_n = hits(path, request.user_key)
         if path in archived:
             hits_n = max(hits_n, _part_naming(path, request.user_key))
@@ -251,20 +265,39 @@ def _part_naming(path: Path, user_key: str) -> int:
 
 
 def _rows_with(con: DuckDBPyConnection, rows: str, user_key: str) -> int:
+    """Rows with a column in which the key stands; what is shorter than it is not searched."""
     texts = [form.decode() for form in forms(user_key) if form.isascii()]
-    some = " OR ".join("contains(t::VARCHAR, ?)" for _ in texts)
-    ((rows_n,),) = con.execute(f"SELECT count(*) FROM {rows} t WHERE {some}", texts).fetchall()
+    forms_of = " OR ".join(f"contains({{0}}, ${i})" for i in range(1, len(texts) + 1))
+    holds = f"strlen({{0}}) >= {min(map(len, texts))} AND ({forms_of})"
+    described = con.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()
+    wordy = [
+        '"' + name.replace('"', '""') + '"::VARCHAR'
+        for name, kind, *_ in described
+        if kind.endswith("[]") or kind.partition("(")[0] not in WORDLESS
+    ]
+    some = " OR ".join(f"({holds.format(column)})" for column in wordy)
+    if not some:
+        return 0
+    ((rows_n,),) = con.execute(f"SELECT count(*) FROM {rows} WHERE {some}", texts).fetchall()
     return int(rows_n)
 
 
-def proof(settings: Settings, request: Request, reports: list[FileReport]) -> dict[str, Any]:
+def proof(
+    settings: Settings,
+    request: Request,
+    reports: list[FileReport],
+    tell: Callable[[Path], None] = _untold,
+) -> dict[str, Any]:
     """What is left of the user, and which warehouses do not follow from their facts.
 
     With a scope in time the user's later events stay, so there bytes prove nothing.
     """
-    left = {} if request.before_us is not None else residue(settings, request)
-    checked = [one.path for one in reports]
-    wrong = [str(p.relative_to(settings.data_dir)) for p in checked if not is_sum_of_facts(p)]
+    left = {} if request.before_us is not None else residue(settings, request, tell)
+    wrong = []
+    for one in reports:
+        tell(one.path)
+        if not is_sum_of_facts(one.path):
+            wrong.append(str(one.path.relative_to(settings.data_dir)))
     return {"residue": left, "not_sums_of_facts": wrong, "is_proved": not left and not wrong}
 
 
@@ -323,12 +356,8 @@ def certificate(
 
 def write_certificate(settings: Settings, body: Mapping[str, Any]) -> Path:
     """Into its folder, by rename."""
-    folder = settings.data_dir / CERTIFICATES
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{body['request_id']}.json"
-    coming = path.with_name(f".{path.name}")
-    coming.write_text(json.dumps(body, indent=2, sort_keys=True) + "\n", "utf-8")
-    coming.replace(path)
+    path = settings.data_dir / CERTIFICATES / f"{body['request_id']}.json"
+    write_whole({path: (json.dumps(body, indent=2, sort_keys=True) + "\n").encode()})
     return path
 
 

@@ -82,7 +82,14 @@ def _erase(settings: Settings, request: Request, *, as_json: bool) -> None:
     files_n = len(forgetting.warehouses(settings))
     with nobody_writes(settings), progress("erasing", files_n) as advance:
         reports = forgetting.erase_files(settings, request, lambda _: advance(1))
-    proof = forgetting.proof(settings, request, reports)
+    looked_at_n = 0 if request.before_us is not None else len(forgetting.files(settings))
+    console.err.print(
+        f"wrote {console.counted(len(reports), 'file')} anew; now looking for what is left, and "
+        "joining their facts anew",
+        markup=False,
+    )
+    with progress("proving", looked_at_n + len(reports)) as advance:
+        proof = forgetting.proof(settings, request, reports, lambda _: advance(1))
     body = forgetting.certificate(settings, request, reports, proof)
     path = forgetting.write_certificate(settings, body)
     if as_json:

@@ -16,7 +16,7 @@ from streams.events.topics import Topic
 from streams.pipeline import Pipeline
 from streams.settings import Settings
 from streams.warehouse import publish
-from streams.warehouse.connect import open_readable
+from streams.warehouse.connect import open_readable, open_writable
 from streams.warehouse.content import content_of
 from streams.warehouse.erasures import Request, keys_in
 
@@ -95,6 +95,30 @@ def test_a_dry_run_counts_by_table_and_file_and_changes_nothing(stopped, capsys)
     assert rows["window_sum"] > 0
     assert "workers/worker-0.duckdb" in found
     assert {path: path.read_bytes() for path in forgetting.files(stopped)} == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("VARCHAR", A.upper()),
+        ("VARCHAR", f"said {A}, then"),
+        ("VARCHAR", base64.b64encode(b"xy" + A.encode()).decode()),
+        ("VARCHAR[]", [None, A]),
+        ("BLOB", b"\x00" + A.encode()),
+        ("STRUCT(who VARCHAR)", {"who": A}),
+        ("JSON", json.dumps({"who": A})),
+    ],
+)
+def test_a_key_in_a_column_of_any_type_that_can_hold_it_is_residue(settings, kind, value):
+    path = settings.published_dir / "warehouse.duckdb"
+    path.parent.mkdir(parents=True)
+    con = open_writable(path, memory="100MB", threads_n=1)
+    con.execute(f'CREATE TABLE odd (n BIGINT, "a ""column" {kind}, moment TIMESTAMP)')
+    con.execute("INSERT INTO odd VALUES (1, ?, now()), (2, NULL, now())", [value])
+    con.execute("CREATE TABLE numbers AS SELECT 1 AS n")
+    con.close()
+    assert forgetting._rows_naming(path, A) == 1
+    assert forgetting._rows_naming(path, B) == 0
 
 
 def test_no_file_holds_the_user_afterwards_and_the_sums_are_those_of_the_rest(
