@@ -32,6 +32,7 @@ from streams.clock import monotonic_ms
 from streams.errors import ConfigError, IntegrityError, TransientError
 from streams.events.topics import ERASURES, JOINED_TOPICS, dead_letter_topic
 from streams.greeting import greet
+from streams.log_ends import EMBEDDED_CLUSTER, fetched_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -234,12 +235,13 @@ def partition_states(settings: Settings) -> tuple[PartitionState, ...]:
         counts = _counts(client, all_names(settings))
         tps = [TopicPartition(name, p) for name, count in counts.items() for p in range(count)]
         begin = client.list_partition_offsets(dict.fromkeys(tps, OffsetSpec.EARLIEST))
-        end = client.list_partition_offsets(dict.fromkeys(tps, OffsetSpec.LATEST))
+        latest = client.list_partition_offsets(dict.fromkeys(tps, OffsetSpec.LATEST))
+        end = {tp: latest[tp].offset for tp in tps}
+        if any(end.values()) and client.describe_cluster()["cluster_id"] == EMBEDDED_CLUSTER:
+            end = fetched_ends(settings, end)
         told = _group_offsets(client, settings.group, tps)
     return tuple(
-        PartitionState(
-            tp.topic, tp.partition, begin[tp].offset, end[tp].offset, _told(told.get(tp))
-        )
+        PartitionState(tp.topic, tp.partition, begin[tp].offset, end[tp], _told(told.get(tp)))
         for tp in tps
     )
 
