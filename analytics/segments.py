@@ -31,7 +31,7 @@ SEGMENTS_MAX = 12
 VALUES: Mapping[str, str] = {
     "surface": """
         SELECT experiment_id, unit_type, unit_id,
-            coalesce(arg_min(surface, event_time_us), 'unknown') AS value
+            coalesce(min_by(surface, (event_time_us, surface)), 'unknown') AS value
         FROM exposure WHERE experiment_id = $experiment GROUP BY ALL""",
     "past_listening": """
         SELECT u.experiment_id, u.unit_type, u.unit_id,
