@@ -55,6 +55,15 @@ def test_a_page_that_comes_from_the_code_is_current(page):
     assert text == GENERATE.PAGES[page]() + "\n", "run `make docs`"
 
 
+def test_git_leaves_alone_what_commands_of_the_pages_write_where_they_are_typed():
+    shown = "\n".join(page.read_text() for page in pages())
+    named = set(re.findall(r"--out ([\w][\w.-]*)/?(?=[\s`])", shown)) - {"DIR", "FILE", "to"}
+    named |= set(re.findall(r"^ *listenback .* > ([\w][\w.-]*)$", shown, re.MULTILINE))
+    ignored = {line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()}
+    assert {"demo-data", "plays", "all.csv"} <= named
+    assert named <= ignored
+
+
 @pytest.mark.parametrize("page", pages(), ids=name)
 def test_a_command_that_a_page_shows_exists(page):
     shown = re.findall(r"(?:^|`)\s*listenback ([a-z][a-z-]+)", code(page), re.MULTILINE)
