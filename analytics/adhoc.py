@@ -127,8 +127,8 @@ def _check(con: DuckDBPyConnection, source: str, columns: Columns, path: Path) -
     (n,) = one_row(con, f"SELECT count(*) FROM {source} WHERE {empty}")
     if n:
         raise ConfigError(
-            f"{n:,} rows lack one of {', '.join(named)}, or hold no finite number below"
-            f" {VALUE_MAX:g}.",
+            f"rows that lack one of {', '.join(named)}, or hold no finite number below"
+            f" {VALUE_MAX:g}: {n:,}.",
             where=str(path),
             done="Nothing was computed.",
             todo="Say what they mean: fill in 0, or leave these rows out on purpose.",

@@ -65,6 +65,11 @@ def print_error(kind: str, message: str) -> None:
     err.print(" ".join(message.split()), markup=False)
 
 
+def counted(n: int, word: str) -> str:
+    """`1 shard`, `2 shards`, `1,000 shards`."""
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever json can say
     """One JSON document on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")

@@ -13,6 +13,7 @@ import duckdb
 from packaging.requirements import Requirement
 
 from listenback import broker_findings, file_findings
+from listenback.console import counted
 from listenback.dead_letter_finding import WHAT_NEXT, said_of_dead_letters
 from listenback.file_findings import nearest_folder
 from listenback.finding import Finding
@@ -114,7 +115,9 @@ def _broker(settings: Settings) -> Finding:
 
 def _topics(settings: Settings) -> Finding:
     partitions_n = topics.check_topics(settings)
-    return Finding("topics", "ok", f"{len(topics.all_names(settings))}, {partitions_n} partitions")
+    return Finding(
+        "topics", "ok", f"{len(topics.all_names(settings))}, {counted(partitions_n, 'partition')}"
+    )
 
 
 def _lag(settings: Settings) -> Finding:
@@ -126,7 +129,7 @@ def _lag(settings: Settings) -> Finding:
         return Finding(
             "lag",
             "warn",
-            f"{records_n:,} records, and no worker of group {settings.group} has read any",
+            f"{counted(records_n, 'record')}, and no worker of group {settings.group} has read any",
             "Start one: listenback worker",
         )
     return Finding("lag", "ok", f"{lag_n:,} of {records_n:,} records are not yet read")

@@ -80,7 +80,11 @@ def lines(letter: Mapping[str, Any]) -> list[tuple[str, str]]:
     if letter["decided_at_us"] is not None:
         why = f": {letter['why']}" if letter["why"] else ""
         decided = f" by {letter['decided_by']} at {stamp(letter['decided_at_us'])}{why}"
-    again = f", sent again {letter['redrive_count']} times" if letter["redrive_count"] else ""
+    again = (
+        f", sent again {console.counted(letter['redrive_count'], 'time')}"
+        if letter["redrive_count"]
+        else ""
+    )
     told = [
         ("dead letter", letter["dlq_id"]),
         ("from", place(letter)),
@@ -173,7 +177,9 @@ def tell_redrive(
         console.print_json(told)
     else:
         verb = "would be sent (nothing was done; --yes does it)" if is_dry else "to send"
-        console.out.print(f"{len(plan.to_send):,} dead letters {verb}", markup=False)
+        console.out.print(
+            f"{console.counted(len(plan.to_send), 'dead letter')} {verb}", markup=False
+        )
         rest = (
             (plan.from_topic_n, "of these are read from their topic: a flood left no bytes here"),
             (plan.not_replayable_n, "left out: their own bytes forbid them for ever"),

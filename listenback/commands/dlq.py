@@ -242,7 +242,7 @@ def discard(
         console.print_json({"discarded_n": len(open_ids), "is_dry_run": not yes})
         return
     said = "discarded" if yes else "would be discarded (nothing was done; --yes does it)"
-    console.out.print(f"{len(open_ids):,} dead letters {said}", markup=False)
+    console.out.print(f"{console.counted(len(open_ids), 'dead letter')} {said}", markup=False)
 
 
 def _wanted(

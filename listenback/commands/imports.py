@@ -176,7 +176,8 @@ def _importer(terms: Terms, place: Destination) -> Iterator[Importer]:
         with place.writer as writer:
             yield Importer(terms, writer, tally)
     except ConfigError as error:
-        done = f"{tally.sent_n:,} events had been written to {place.name}." if tally.sent_n else ""
+        sent = console.counted(tally.sent_n, "event")
+        done = f"{sent} went to {place.name} before." if tally.sent_n else ""
         raise ConfigError(
             error.what, where=error.where, done=error.done or done, todo=error.todo
         ) from error
@@ -191,7 +192,8 @@ def _tell(tally: Tally, place: Destination, *, strict: bool, as_json: bool) -> N
         rows = [(str(topic), f"{n:,}") for topic, n in sorted(tally.sent.items())]
         console.print_columns([("topic", "events"), *rows])
         console.err.print(
-            f"{tally.rows_n:,} rows: {tally.sent_n:,} events to {place.name}, "
+            f"{console.counted(tally.rows_n, 'row')}: {console.counted(tally.sent_n, 'event')} to "
+            f"{place.name}, "
             f"{tally.refused_n:,} refused",
             markup=False,
         )

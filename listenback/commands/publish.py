@@ -9,7 +9,7 @@ from typing import Annotated
 import duckdb
 import typer
 
-from listenback.console import err, out, print_json
+from listenback.console import counted, err, out, print_json
 from streams.clock import monotonic_ms
 from streams.errors import ConfigError, TransientError
 from streams.settings import Settings, load_settings
@@ -67,7 +67,8 @@ def _merge_once(settings: Settings, *, as_json: bool, is_repeated: bool) -> None
         return
     files_n = len(set(taken.values()))
     out.print(
-        f"{settings.warehouse_file}: {len(taken)} shards of {files_n} workers, {took_s:.1f} s",
+        f"{settings.warehouse_file}: {counted(len(taken), 'shard')} of "
+        f"{counted(files_n, 'worker')}, {took_s:.1f} s",
         markup=False,
     )
 

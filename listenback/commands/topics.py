@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from listenback.console import err, out, print_columns, print_json
+from listenback.console import counted, err, out, print_columns, print_json
 from listenback.lazy import CONTEXT_SETTINGS
 from listenback.options import setting
 from streams import topics
@@ -66,7 +66,7 @@ def create(
         print_json({"created": list(created), "partitions_n": partitions})
         return
     said = f"created {', '.join(created)}" if created else "all topics were there"
-    out.print(f"{said}; {partitions} partitions", markup=False)
+    out.print(f"{said}; {counted(partitions, 'partition')}", markup=False)
 
 
 @app.command("list")
@@ -121,7 +121,7 @@ def check(
     if as_json:
         print_json({"topics": list(names), "partitions_n": partitions})
         return
-    out.print(f"{len(names)} topics, {partitions} partitions", markup=False)
+    out.print(f"{len(names)} topics, {counted(partitions, 'partition')}", markup=False)
 
 
 def _lag(settings: Settings, name: str, states: Sequence[topics.PartitionState]) -> str:

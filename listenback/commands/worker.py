@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from streams.worker import WorkerReport
 
 INTERRUPTED = 130
+ENDED = "ended by %s: read %s = accepted %s + duplicate %s + dead-lettered %s"
+COUNTED = ("read_n", "accepted_n", "duplicate_n", "dead_lettered_n")
 log = logging.getLogger(__name__)
 
 UntilIdle = Annotated[
@@ -124,11 +126,8 @@ def _tell(report: WorkerReport, *, as_json: bool, is_logged: bool) -> None:
         ended = {"ended_by": report.ended_by, "forwarded_n": report.forwarded_n}
         console.print_json({**ended, **counts})
         return
-    text = (
-        f"ended by {report.ended_by}: read {counts['read_n']:,} = {counts['accepted_n']:,} accepted"
-        f" + {counts['duplicate_n']:,} duplicates + {counts['dead_lettered_n']:,} dead letters"
-    )
+    said = tuple(f"{counts[name]:,}" for name in COUNTED)
     if is_logged:
-        log.info("%s", text)
+        log.info(ENDED, report.ended_by, *said)
     else:
-        console.err.print(text, markup=False)
+        console.err.print(ENDED % (report.ended_by, *said), markup=False)

@@ -91,7 +91,7 @@ def test_a_worker_fills_the_warehouse_tells_kafka_and_ends_when_idle(listenback)
     assert "Traceback" not in done.stderr
     again = listenback("worker", "--until-idle", "0.3")
     assert again.returncode == 0
-    assert "read 0 = 0 accepted" in again.stderr
+    assert "read 0 = accepted 0" in again.stderr
     assert again.stdout == ""
 
 

@@ -39,7 +39,7 @@ def test_a_table_gives_counts_on_stdout_and_reasons_on_stderr(table, capsys):
     assert cli.run(table) == 0
     printed = capsys.readouterr()
     assert printed.out.splitlines() == ["topic    events", "listens  1"]
-    assert "2 rows: 1 events to out, 1 refused" in printed.err
+    assert "2 rows: 1 event to out, 1 refused" in printed.err
     assert "1 listens: mapping/no_whole ms_played" in printed.err
     assert "(first: plays.csv, row 2)" in printed.err
 
@@ -99,7 +99,7 @@ def test_an_error_in_the_middle_says_what_had_been_written(table, capsys):
     assert cli.run(args) == 2
     said = capsys.readouterr().err
     assert "none.csv: cannot read this file" in said
-    assert "1 events had been written to out." in said
+    assert "1 event went to out before." in said
 
 
 @pytest.mark.parametrize(

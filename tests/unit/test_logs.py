@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +62,14 @@ def test_a_json_line_names_its_event_and_carries_nothing_but_what_was_said():
         "message": "read 3 of x",
         "worker_id": "7",
     }
+
+
+def test_no_event_of_ours_is_a_bare_value():
+    root = Path(logs.__file__).parents[1]
+    sources = [path for part in logs.OURS for path in (root / part).rglob("*.py")]
+    bare = re.compile(r'\blog\.\w+\(\s*"%s"')
+    assert len(sources) > 200
+    assert [str(path) for path in sources if bare.search(path.read_text("utf-8"))] == []
 
 
 def test_a_json_line_keeps_the_traceback():
