@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import aiokafka
 import faust
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
@@ -281,11 +281,23 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         tps = frozenset(self.assignment())
         async with self._fetch_or_seek:
             wanted = await self._intake.assign(tps)
+            epoch = self._intake.epoch
             begin = await self.earliest_offsets(*tps)
             targets = {tp: max(offset, begin[tp]) for tp, offset in wanted.items()}
             await self.seek_wait(targets)
-            self._intake.opened(wanted, begin, await self._ends(targets))
+            ends = await self._ends(targets)
+            if self._intake.epoch != epoch or self.assignment() != tps:
+                text = "the group dealt anew in the meantime"  # Faust waits for that deal, then
+                raise IllegalStateError(text)
+            self._intake.opened(wanted, begin, ends)
             self._committed_offset.clear()
+
+    def highwater(self, tp: TP) -> int | None:
+        """Where the log ends as the last fetch said; None where none did, or it is not ours now."""
+        try:
+            return cast("int | None", super().highwater(tp))
+        except (AssertionError, AttributeError):  # aiokafka's word for what a deal took meanwhile
+            return None
 
     async def _ends(self, targets: Mapping[TP, int]) -> Mapping[TP, int]:
         """Where the logs end. Tansu's answer is where its last record batch begins, plus one.
