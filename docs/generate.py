@@ -76,8 +76,8 @@ How the writer keeps the above, one row per shard; no promise is made about thes
 """
 METRICS = """
 The definitions in `config/metrics`, as they come along; a `./config` of yours replaces them.
-`listenback metrics validate` checks them, `listenback metrics show` tells all that one rests on,
-`listenback plan` how many listeners an effect needs.
+`listenback metrics validate` checks them, `listenback metrics show NAME` tells all that one rests
+on, `listenback plan` how many listeners an effect needs.
 
 A value is formed per unit (the listener, if the experiment deals out listeners), over days since
 the unit's first exposure; day 0 is that day. A metric of closed days counts a unit when those days

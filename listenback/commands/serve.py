@@ -36,11 +36,11 @@ def serve(
     address than loopback it asks for the token LISTENBACK_SERVE_TOKEN. Windows
     are as fine as the traffic carries (20 plays each), over the newest 180;
     the links above the chart choose another size. Works without JavaScript;
-    charts need the extra `listenback[serve]`.
+    charts need the extra `serve` of the package.
 
     Examples:
       listenback serve                       http://127.0.0.1:8787
-      listenback serve --data-dir demo/data --reports demo
+      listenback serve --data-dir demo/data --reports demo/nights
       LISTENBACK_SERVE_TOKEN=... listenback serve --host 0.0.0.0
     """
     from listenback.live import server  # noqa: PLC0415 - aiohttp loads slowly

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -64,6 +66,18 @@ def test_the_line_in_the_list_is_the_first_line_of_the_command_s_help(name):
     assert command.help
     assert command.help.splitlines()[0] == cli.COMMANDS[name].line
     assert command.name == name
+
+
+def test_no_help_holds_what_the_terminal_takes_for_markup():
+    sources = sorted((Path(cli.__file__).parent / "commands").glob("*.py"))
+    docs = {
+        f"{path.name}: {node.name}": ast.get_docstring(node) or ""
+        for path in sources
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert len(docs) > 100
+    assert [name for name, text in docs.items() if re.search(r"\w\[[a-z/]+\]", text)] == []
 
 
 def test_no_command_prints_the_help(capsys):
