@@ -30,19 +30,16 @@ def unit_day_change(exposures: pl.DataFrame, moves: Sequence[Moves], codes: Code
         codes: of their units.
     """
     sums = pl.concat([_in_experiments(exposures, moves, codes), _of_users(moves)], how="diagonal")
-    filled = sums.with_columns(pl.col(MEASURE_NAMES).fill_null(0))
     is_some = pl.any_horizontal(pl.col(MEASURE_NAMES) != 0)
-    return filled.filter(is_some).select(UNIT_DAY.names())
+    return sums.filter(is_some).select(UNIT_DAY.names())
 
 
 def _in_experiments(exposures: pl.DataFrame, moves: Sequence[Moves], codes: Codes) -> pl.LazyFrame:
-    key = ("shard", "unit", DAY)
-    parts = [_in_one(exposures).group_by(key).agg(pl.col(EXPOSURE_NAMES).sum())]
+    parts = [_in_one(exposures).select("shard", "unit", DAY, *EXPOSURE_NAMES)]
     for one in moves:
-        known = _in_one(one.rows).filter(~pl.col("incognito")).group_by(key)
-        parts.append(known.agg(pl.col(one.names).sum() * one.sign))
-    merged = pl.concat(parts, how="diagonal").group_by("shard", "unit", "day")
-    return merged.agg(pl.all().sum()).join(codes.units.lazy(), on="unit")
+        known = _in_one(one.rows).filter(~pl.col("incognito"))
+        parts.append(known.select("shard", "unit", DAY, pl.col(one.names) * one.sign))
+    return _sums(parts, "unit").join(codes.units.lazy(), on="unit")
 
 
 def _in_one(rows: pl.DataFrame) -> pl.LazyFrame:
@@ -51,15 +48,24 @@ def _in_one(rows: pl.DataFrame) -> pl.LazyFrame:
 
 def _of_users(moves: Sequence[Moves]) -> pl.LazyFrame:
     parts = [
-        one.events.lazy()
-        .filter(~pl.col("incognito"))
-        .group_by("shard", "user_key", DAY)
-        .agg(pl.col(one.names).sum())
+        one.events.lazy().filter(~pl.col("incognito")).select("shard", "user_key", DAY, *one.names)
         for one in moves
         if one.events is not None
     ]
-    merged = pl.concat(parts, how="diagonal").group_by("shard", "user_key", "day")
     nowhere = pl.lit(NO_EXPERIMENT)
-    return merged.agg(pl.all().sum()).with_columns(
-        experiment_id=nowhere, variant_id=nowhere, unit_type=pl.lit("user"), unit_id="user_key"
+    return _sums(parts, "user_key").with_columns(
+        experiment_id=nowhere,
+        variant_id=nowhere,
+        unit_type=pl.lit("user"),
+        unit_id="user_key",
+        **dict.fromkeys(EXPOSURE_NAMES, pl.lit(0, pl.Int64)),
     )
+
+
+def _sums(parts: Sequence[pl.LazyFrame], who: str) -> pl.LazyFrame:
+    """One grouping for all kinds of events; what one of them does not count adds 0.
+
+    Grouping each kind first would not pay: most rows of a flush are the only ones of their day.
+    """
+    rows = pl.concat(parts, how="diagonal")
+    return rows.group_by("shard", who, "day").agg(pl.all().sum())

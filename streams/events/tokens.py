@@ -87,9 +87,7 @@ def _objects(texts: pl.Series) -> pl.Series:
     trimmed = texts.gather(unsure).str.strip_chars(_BLANKS)
     padded = unsure.filter(trimmed.str.starts_with("{") & trimmed.str.ends_with("}"))
     is_object = is_object.scatter(padded, values=True)
-    return texts.zip_with(
-        is_object, pl.Series([None], dtype=pl.String).new_from_index(0, len(texts))
-    )
+    return texts.zip_with(is_object, pl.Series([None], dtype=pl.String))
 
 
 def surplus(texts: pl.Series, *, nesting_max: int) -> pl.Series:
