@@ -251,6 +251,27 @@ def test_poison_is_set_apart_and_the_rest_of_a_large_batch_keeps_its_order():
     assert decoded.rejected["value"].to_list() == list(poison.values())
 
 
+def test_a_few_odd_messages_among_many_end_as_each_does_alone():
+    body = without(LISTEN)[:-1]
+    ends = (
+        b' , "new" : null }',
+        b',"new":{"x":[1]}}',
+        b',"ip_addr":"192.0.2.7"}',
+        b',"a":1,"a":2}',
+    )
+    places = range(500, 500 + len(ends))
+    values = [without(LISTEN, event_id=f"event-{n}") for n in range(5_000)]
+    values[500 : 500 + len(ends)] = [body + end for end in ends]
+    many = decode(batch_of(LISTEN, values), LISTEN, LIMITS)
+    alone = [decode(batch_of(LISTEN, [values[n]]), LISTEN, LIMITS) for n in places]
+    rows = many.accepted.filter(pl.col("offset").is_between(600, 599 + len(ends))).drop("offset")
+    assert rows.equals(pl.concat([one.accepted for one in alone]).drop("offset"))
+    refused = pl.concat([one.rejected for one in alone])
+    assert refused.height == 2
+    assert many.rejected.drop("offset").equals(refused.drop("offset"))
+    assert many.accepted.height == 5_000 - refused.height
+
+
 def test_the_cut_of_batches_does_not_matter():
     values = [without(LISTEN, ms_played=n) if n % 7 else b"{" for n in range(60)]
     whole = batch_of(LISTEN, values)
