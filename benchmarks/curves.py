@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -65,26 +66,33 @@ def shards(bench: Bench) -> list[dict[str, Any]]:
 
 
 def workers(bench: Bench) -> list[dict[str, Any]]:
-    """One worker and two on this machine, each with its own file, in one group."""
+    """One worker and two on this machine, each with its own file, in one group.
+
+    They share a folder, as in earnest: who ends first leaves its shards to the other, which goes on
+    from what was published and reads nothing again.
+    """
     found = []
     for workers_n in (1, 2):
         with embedded_broker() as broker:
             _send(bench, broker.bootstrap, max(2, *bench.size.shards_n))
             group = bench.fresh("group")
+            place = bench.folder / group
             jobs = [
                 partial(
-                    bench.in_folder,
+                    measured,
                     "benchmarks.joining:worker_rate",
                     until_idle_s=3.0,
                     bootstrap=broker.bootstrap,
                     name="live",
                     group=group,
+                    folder=str(place),
                     base="",
-                    given={"session_timeout_s": REGROUP_SESSION_S},
+                    given={"session_timeout_s": REGROUP_SESSION_S, "worker_id": f"w{n}"},
                 )
-                for _ in range(workers_n)
+                for n in range(workers_n)
             ]
             runs = together(*jobs)
+            shutil.rmtree(place)
             rows_n = sum(run["rows_n"] for run in runs)
             took_s = max(run["ended_at_s"] for run in runs) - min(
                 run["assigned_at_s"] for run in runs

@@ -116,11 +116,11 @@ def worker_rate(until_idle_s: float = UNTIL_IDLE_S, **run: Any) -> dict[str, Any
 
 
 def accounts(settings: Settings) -> dict[str, Any]:
-    """What the published warehouse says became of the messages, and of the events themselves.
+    """What the worker's published file says became of the messages, and of the events themselves.
 
     returned_to_n: generations of the history that were played in the slice: the worker found them.
     """
-    con = open_readable(settings.warehouse_file)
+    con = open_readable(settings.published_dir / settings.worker_file.name)
     try:
         books = first_row(
             con,
