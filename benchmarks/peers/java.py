@@ -15,8 +15,8 @@ from benchmarks.maven import fetched_jars, missing_tool
 
 COMPILE_WAIT_MAX_S = 180.0
 HERE = Path(__file__).parent
-JVM = ("-Xmx2g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
-"""2 GiB is our own budget of memory."""
+JVM = ("-Xmx2g", "-XX:+UseParallelGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+"""2 GiB is our own budget of memory; the parallel collector took a tenth less CPU than G1 here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import org.apache.kafka.streams.StoreQueryParameters;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.errors.InvalidStateStoreException;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.state.KeyValueIterator;
@@ -36,7 +37,7 @@ public final class Peer {
 
     private Peer() { }
 
-    public static void main(String[] arguments) throws IOException, InterruptedException {
+    public static void main(String[] arguments) throws IOException {
         String bootstrap = arguments[0];
         String prefix = arguments[1] + '-';
         long wantedN = Long.parseLong(arguments[2]);
@@ -50,15 +51,20 @@ public final class Peer {
             caller.interrupt();
             return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
         });
-        streams.start();
-        progress.await(wantedN, START_WAIT_MAX, IDLE_MAX);
-        Map<String, long[]> sums = totals(streams);
-        long closingNs = System.nanoTime();
-        if (!streams.close(CLOSE_WAIT_MAX)) {
-            throw new IllegalStateException("did not end within " + CLOSE_WAIT_MAX);
+        try {
+            streams.start();
+            progress.await(wantedN, START_WAIT_MAX, IDLE_MAX);
+            Map<String, long[]> sums = totals(streams);
+            long closingNs = System.nanoTime();
+            if (!streams.close(CLOSE_WAIT_MAX)) {
+                throw new IllegalStateException("did not end within " + CLOSE_WAIT_MAX);
+            }
+            double commitS = (System.nanoTime() - closingNs) / 1e9;
+            Files.writeString(out, result(progress, commitS, sums));
+        } catch (IllegalStateException | InvalidStateStoreException | InterruptedException error) {
+            System.err.println(progress.counts() + ", state " + streams.state() + ": " + error);
+            Runtime.getRuntime().halt(1); // its threads would keep the process alive
         }
-        double commitS = (System.nanoTime() - closingNs) / 1e9;
-        Files.writeString(out, result(progress, commitS, sums));
     }
 
     private static Topology topology(String prefix, Progress progress) {
@@ -81,7 +87,7 @@ public final class Peer {
         set.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 10_000);
         set.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
         set.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), 10_000);
-        set.put(StreamsConfig.consumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG), 6_000);
+        set.put(StreamsConfig.consumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG), 12_000);
         set.put(StreamsConfig.consumerPrefix(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG), 1_500);
         set.put(StreamsConfig.producerPrefix(ProducerConfig.COMPRESSION_TYPE_CONFIG), "lz4");
         set.put(StreamsConfig.producerPrefix(ProducerConfig.BATCH_SIZE_CONFIG), 256 << 10);
