@@ -29,10 +29,15 @@ NEW_ERASURES = (
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A published file's copy of a shard, and how many messages it was made from."""
+    """A published file's copy of a shard, and how many messages it was made from.
+
+    erasures_n: requests to forget somebody that its file knows of. Of two copies made from as many
+    messages the one that knows of more is the newer: the other may be a dead worker's.
+    """
 
     path: Path
     progress: int
+    erasures_n: int = 0
 
 
 def progress(con: DuckDBPyConnection) -> dict[int, int]:
@@ -61,7 +66,7 @@ def most_advanced(paths: Iterable[Path], *, skips_unusable: bool = False) -> dic
     broken: dict[int, str] = {}
     for path in sorted(paths):
         try:
-            found, missing = _progress_of(path)
+            found, erasures_n, missing = _progress_of(path)
         except ListenbackError as error:
             if not skips_unusable:
                 raise
@@ -72,17 +77,20 @@ def most_advanced(paths: Iterable[Path], *, skips_unusable: bool = False) -> dic
         for shard, done in found.items():
             if shard in lacking:
                 log.warning("%s: archived parts of shard %d are not there", path, shard)
-            elif shard not in best or done > best[shard].progress:
-                best[shard] = Copy(path, done)
+            elif shard not in best or (done, erasures_n) > (
+                best[shard].progress,
+                best[shard].erasures_n,
+            ):
+                best[shard] = Copy(path, done, erasures_n)
     if not skips_unusable and broken.keys() - best.keys():
         raise archive.lost(archive_of(path), [*broken.values()])
     return best
 
 
-def _progress_of(path: Path) -> tuple[Mapping[int, int], Sequence[archive.Missing]]:
-    """Progress by shard, and what lacks to some of the shards."""
+def _progress_of(path: Path) -> tuple[Mapping[int, int], int, Sequence[archive.Missing]]:
+    """Progress by shard, requests to forget somebody, and what lacks to some of the shards."""
     if not path.is_file():
-        return {}, ()
+        return {}, 0, ()
     con = open_readable(path)
     try:
         found, newest = version_of(con), migrations()[-1].version
@@ -95,7 +103,9 @@ def _progress_of(path: Path) -> tuple[Mapping[int, int], Sequence[archive.Missin
                 todo="Start that worker with this listenback, or remove the file of a worker that "
                 "is gone.",
             )
-        return progress(con), archive.missing(con)
+        known = first_row(con, "SELECT count(*) FROM erasure")
+        assert known is not None
+        return progress(con), int(known[0]), archive.missing(con)
     finally:
         con.close()
 

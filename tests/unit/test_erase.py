@@ -213,6 +213,25 @@ def test_a_shard_from_a_file_that_did_not_know_is_cleaned_when_it_is_taken(setti
     pipeline.close()
 
 
+def test_the_snapshot_of_a_dead_worker_that_did_not_know_is_not_merged(settings):
+    dead = Pipeline(settings.model_copy(update={"worker_id": "0"}))
+    dead.assign(SHARDS)
+    feed(dead, [*events(A, "1"), *events(B, "1")])
+    dead.publish()
+    dead.close()
+    heir = Pipeline(settings.model_copy(update={"worker_id": "heir"}))
+    heir.assign(SHARDS)
+    heir.erase([Request("r1", A, 0)])
+    heir.publish()
+    heir.close()
+    files = sorted(settings.published_dir.glob("worker-*.duckdb"))
+    assert [path.name for path in files] == ["worker-0.duckdb", "worker-heir.duckdb"]
+    publish.merge(files, settings.warehouse_file, memory="200MB", keep_n=1)
+    con = open_readable(settings.warehouse_file)
+    assert con.execute("SELECT DISTINCT user_key FROM listen").fetchall() == [(B,)]
+    con.close()
+
+
 def test_a_merged_warehouse_keeps_whom_to_forget(settings):
     for worker_id, shard in (("0", 0), ("1", 1)):
         pipeline = Pipeline(settings.model_copy(update={"worker_id": worker_id}))
