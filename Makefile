@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo bench test test-faults test-long test-kafka test-fast mutants lint format docs site notebooks screenshot lock clean
+.PHONY: help install demo bench test test-faults test-kafka test-fast mutants lint format docs site notebooks screenshot lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -34,10 +34,6 @@ test: install ## All tests but the long ones
 
 test-faults: install ## The long ones: Apache Kafka, kills, zombies, full disks, the wheel (Java 17, Maven)
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -v -rfE -m faults
-
-test-long: install ## Those of them without Kafka and kills: the wheel, the small bench, many more examples, 100 lives
-	LISTENBACK_SIMULATION_SEEDS_N=100 $(BIN)/python -m pytest -n 2 --dist loadgroup -q -m faults \
-		tests/packaging tests/integration/test_benchmarks.py tests/property tests/simulation
 
 test-kafka: install ## The shortest of them: Apache Kafka, a takeover, three brokers with one killed, TLS and logins
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m faults tests/faults/test_takeover.py \
