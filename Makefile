@@ -25,7 +25,7 @@ demo: install ## Simulate, stream, join and report on this machine (no services 
 
 SIZE ?= full
 
-bench: install ## Measure every budget beside other engines: the full size takes about 20 minutes (SIZE=small: 5)
+bench: install ## Measure every budget beside other engines: the full size takes about 40 minutes (SIZE=small: 5)
 	$(BIN)/python -m benchmarks --size $(SIZE)
 	@if [ "$(SIZE)" = full ]; then $(BIN)/python -m benchmarks.report; fi
 

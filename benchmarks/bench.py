@@ -36,7 +36,7 @@ class Bench:
         started_s = time.perf_counter()
         try:
             found = measure(self)
-        except Exception as error:  # noqa: BLE001 - one section must not end a run of 20 minutes
+        except Exception as error:  # noqa: BLE001 - one section must not end a run of 40 minutes
             reason = str(error) if isinstance(error, FailedError) else repr(error)
             found = {"failed": reason}
             self.say(f"{name} failed: {error}")
