@@ -30,10 +30,10 @@ bench: install ## Measure every budget beside other engines: the full size takes
 	@if [ "$(SIZE)" = full ]; then $(BIN)/python -m benchmarks.report; fi
 
 test: install ## All tests but the long ones
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m "not faults"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m "not faults and not calibration"
 
-test-faults: install ## The long ones: Apache Kafka, kills, zombies, full disks, the wheel (Java 17, Maven)
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -v -rfE -m faults
+test-faults: install ## The long ones: Apache Kafka, kills, zombies, full disks, error rates by simulation, the wheel (Java 17, Maven)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -v -rfE -m "faults or calibration"
 
 test-kafka: install ## The shortest of them: Apache Kafka, a takeover, three brokers with one killed, TLS and logins
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m faults tests/faults/test_takeover.py \

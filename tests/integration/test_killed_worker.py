@@ -78,6 +78,7 @@ def finish(environment):
     assert done.returncode == 0, done.stderr.decode()
 
 
+@pytest.mark.faults  # no fault of a machine, but long
 def test_kills_lose_and_double_nothing_and_queries_work_meanwhile(log, environment):
     settings, truth = log
     chance = random.Random(SEED)
