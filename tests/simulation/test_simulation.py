@@ -47,8 +47,7 @@ SEEDS_N = int(os.environ.get("LISTENBACK_SIMULATION_SEEDS_N", "500"))
 BLOCK_SEEDS = 25
 FAST_SEEDS_N = 8
 SEEDS_PER_LOG = 10
-CRASHES_N = 2
-REACHING_SEEDS_MAX = 60
+REACHING_SEEDS_MAX = 80
 """Within so many seeds each seam has its turn five times, and three tries each time."""
 TRUE_EVERY = 10
 """One in so many seeds decodes, and opens files, as a process does; the others do so cheaply."""
@@ -105,10 +104,15 @@ def clean(log_seed: int, folder: Path) -> tuple[Log, Content, script.Decoder]:
     return log, content, script.Decoder(log)
 
 
+def crashes_n(seed: int) -> int:
+    """One crash, or a second one in what the first left, as many of each as of the other."""
+    return 1 + seed // 3 % 2
+
+
 def seams_of(seed: int) -> list[str]:
     """Which crashes a seed gets: in turn, so that each seam has its share of any range."""
-    names = list(SEAMS)
-    return [names[(seed * CRASHES_N + n) % len(names)] for n in range(CRASHES_N)]
+    names, before_n = list(SEAMS), sum(map(crashes_n, range(seed)))
+    return [names[(before_n + n) % len(names)] for n in range(crashes_n(seed))]
 
 
 def run(seed: int, folder: Path) -> World:
