@@ -26,7 +26,9 @@ class FailedError(Exception):
 
 
 def measured(function: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """What the function returns, and `peak_mib` of its process. Raises FailedError.
+    """What the function returns, with `peak_mib` of its process unless it tells its own.
+
+    Raises FailedError.
 
     With LISTENBACK_BENCH_INLINE set it runs in this process: for the test of the bench, which would
     otherwise spend its time on imports. `peak_mib` is then of no use.
@@ -40,7 +42,7 @@ def measured(function: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401
         if status or not out.is_file():
             raise FailedError(f"{function} ended with {status}: {said}")
         result: dict[str, Any] = json.loads(out.read_text())
-    return {**result, "peak_mib": peak_mib}
+    return {"peak_mib": peak_mib, **result}
 
 
 def run(

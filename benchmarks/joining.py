@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -96,6 +97,7 @@ def worker_rate(until_idle_s: float = UNTIL_IDLE_S, **run: Any) -> dict[str, Any
     watched = Watched(Pipeline(settings))
     report = run_worker(settings, watched, WorkerOptions(until_idle_s=until_idle_s))
     watched.close()
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024  # before ours: `accounts`
     times = watched.times
     ended_s = times.commits[-1][0] if times.commits else times.assigned_s
     took_s = ended_s - times.assigned_s
@@ -109,6 +111,7 @@ def worker_rate(until_idle_s: float = UNTIL_IDLE_S, **run: Any) -> dict[str, Any
         "first_commit_at_s": to_wall_s + times.commits[0][0] if times.commits else None,
         "assigned_at_s": to_wall_s + times.assigned_s,
         "ended_at_s": to_wall_s + ended_s,
+        "peak_mib": peak_mib,
         "resident_mib": [(n, mib) for _, n, mib in times.commits],
         "accounts": accounts(settings),
         "file_mib": settings.worker_file.stat().st_size / (1 << 20),
