@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo bench test test-faults test-again test-kafka test-fast mutants lint format docs site notebooks screenshot lock clean
+.PHONY: help install demo bench test test-faults test-kafka test-fast mutants lint format docs site notebooks screenshot lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -34,9 +34,6 @@ test: install ## All tests but the long ones
 
 test-faults: install ## The long ones: Apache Kafka, kills, zombies, full disks, error rates by simulation, the wheel (Java 17, Maven)
 	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadgroup -v -rfE -m "faults or calibration"
-
-test-again: install ## What failed in the last run, once more and alone: faults, or a machine with too much to do?
-	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -v -rfE
 
 test-kafka: install ## The shortest of them: Apache Kafka, a takeover, three brokers with one killed, TLS and logins
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m faults tests/faults/test_takeover.py \

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
+from support.full_disk import fill_the_disk_at
 
 from streams.by_rename import or_config_error, write_whole
 from streams.errors import ConfigError
@@ -20,15 +19,7 @@ def test_files_and_their_folders_are_made(tmp_path):
 def test_where_one_cannot_be_written_all_stay_as_they_were(tmp_path, monkeypatch):
     first, second = tmp_path / "first", tmp_path / "second"
     first.write_bytes(b"before")
-    real, calls = os.fsync, []
-
-    def full(handle: int) -> None:
-        calls.append(handle)
-        if len(calls) == 2:
-            raise OSError(28, "No space left on device")
-        real(handle)
-
-    monkeypatch.setattr(os, "fsync", full)
+    fill_the_disk_at(monkeypatch, nth=2)
     with pytest.raises(OSError, match="No space"):
         write_whole({first: b"one", second: b"two"})
     assert [path.name for path in tmp_path.iterdir()] == ["first"]

@@ -7,11 +7,11 @@ refuses.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pytest
+from support.full_disk import fill_the_disk_at
 from support.night import METRICS, PLAN
 from support.published import Published, config_of
 
@@ -74,15 +74,7 @@ def test_a_report_goes_nowhere_and_leaves_nothing(call, tmp_path):
 def test_a_report_that_breaks_off_leaves_the_one_before(call, monkeypatch):
     assert call("report", "--out", "night")[0] == 0
     kept = {path.name: path.read_bytes() for path in Path("night").iterdir()}
-    real, calls = os.fsync, []
-
-    def full(handle: int) -> None:
-        calls.append(handle)
-        if len(calls) == 2:
-            raise OSError(28, "No space left on device")
-        real(handle)
-
-    monkeypatch.setattr(os, "fsync", full)
+    fill_the_disk_at(monkeypatch, nth=2)
     code, _, err = call("report", "--out", "night", "--experiment", "voice")
     assert code == 2
     assert "No space left on device" in err
