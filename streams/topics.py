@@ -23,6 +23,7 @@ from kafka.admin import (
 from kafka.errors import (
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
+    InvalidReplicationFactorError,
     KafkaError,
     NotCoordinatorError,
     TopicAlreadyExistsError,
@@ -165,7 +166,9 @@ def create_topics(
             for whoever sends old events. None: the horizon and half of it again, because a broker's
             default of 7 days deletes what a lost disk would need.
 
-    Returns: the names created, none if all were there. Raises TransientError, IntegrityError.
+    Returns: the names created, none if all were there.
+
+    Raises TransientError, IntegrityError; ConfigError where brokers are too few for the copies.
     """
     if retention_ms is None:
         retention_ms = retention_wanted_ms(settings)
@@ -181,11 +184,26 @@ def create_topics(
             "configs": {"retention.ms": str(retention_ms)} | _any_time(retention_ms),
         }
         if missing:
-            # Two workers may start at once: whoever comes second finds the topic there.
-            with contextlib.suppress(TopicAlreadyExistsError):
-                client.create_topics(dict.fromkeys(missing, wish))
+            _create(client, dict.fromkeys(missing, wish))
             client.wait_for_topics(missing, timeout_ms=int(CREATED_WAIT_MAX_S * 1_000))
         return tuple(missing)
+
+
+def _create(client: KafkaAdminClient, wishes: dict[str, dict[str, object]]) -> None:
+    """Ask for topics by name. Raises ConfigError where there are too few brokers for the copies."""
+    try:
+        # Two workers may start at once: whoever comes second finds the topic there.
+        with contextlib.suppress(TopicAlreadyExistsError):
+            client.create_topics(wishes)
+    except InvalidReplicationFactorError as error:
+        copies_n = max(wish["replication_factor"] for wish in wishes.values())
+        brokers_n = len(client.describe_cluster()["brokers"])
+        raise ConfigError(
+            f"{copies_n} copies of each partition need as many brokers; {brokers_n} answered.",
+            done="No topic was created.",
+            todo="Start the others, or ask for fewer: listenback topics create --replication "
+            f"{brokers_n}",
+        ) from error
 
 
 def retention_wanted_ms(settings: Settings) -> int:

@@ -47,6 +47,16 @@ def test_topics_keep_events_for_longer_than_the_horizon(make_settings, broker):
     assert [int(one["value"]) for one in kept] == [30 * 86_400_000] * 11
 
 
+@pytest.mark.faults  # the embedded broker takes any number of copies for one
+def test_more_copies_than_brokers_are_a_wrong_setting_and_make_nothing(make_settings, broker):
+    if isinstance(broker, EmbeddedBroker):
+        pytest.skip("the embedded broker keeps one copy, whatever is asked")
+    settings = make_settings()
+    with pytest.raises(ConfigError, match=r"3 copies .* 1 answered.* --replication 1$"):
+        create_topics(settings, replication_n=3)
+    assert partition_counts(settings) == {}
+
+
 def test_a_missing_topic_is_created_like_those_that_are_there(make_settings):
     settings = make_settings(partitions_n=3)
     with admin(settings) as client:
