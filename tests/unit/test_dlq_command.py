@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -161,6 +162,20 @@ def test_a_discard_is_remembered_with_who_when_and_why_and_stays_counted(capsys)
     assert asked(capsys, "discard", *wanted, "--yes")["discarded_n"] == 0
     told = asked(capsys, "redrive")
     assert (told["to_send_n"], told["discarded_before_n"]) == (1, 5)
+
+
+def test_the_sql_on_the_page_counts_each_letter_under_its_last_decision(published, capsys):
+    ids = [one["dlq_id"] for one in asked(capsys, "list")]
+    path = decisions.path_of(published)
+    decisions.decide(path, act("redriven", *ids[:2]))
+    decisions.decide(path, act("discarded", *ids[1:3], at_us=2))
+    decisions.decide(path, act("redriven", *ids[2:3], at_us=3))
+    page = (ROOT / "docs/dead-letters.md").read_text("utf-8")
+    (sql,) = re.findall(r"```sql\n(.+?)```", page, re.DOTALL)
+    sql = sql.replace("listenback-data", str(published.data_dir))
+    assert cli.run(["query", sql, "--json"]) == 0
+    counted = {one["decision"]: one["count_star()"] for one in json.loads(capsys.readouterr().out)}
+    assert counted == {"redriven": 2, "discarded": 1, None: len(ids) - 3}
 
 
 @pytest.mark.usefixtures("published")
