@@ -184,19 +184,20 @@ def create_topics(
             "configs": {"retention.ms": str(retention_ms)} | _any_time(retention_ms),
         }
         if missing:
-            _create(client, dict.fromkeys(missing, wish))
+            with _enough_brokers(client, replication_n):
+                client.create_topics(dict.fromkeys(missing, wish))
             client.wait_for_topics(missing, timeout_ms=int(CREATED_WAIT_MAX_S * 1_000))
         return tuple(missing)
 
 
-def _create(client: KafkaAdminClient, wishes: dict[str, dict[str, object]]) -> None:
-    """Ask for topics by name. Raises ConfigError where there are too few brokers for the copies."""
+@contextlib.contextmanager
+def _enough_brokers(client: KafkaAdminClient, copies_n: int) -> Iterator[None]:
+    """Create topics within. Raises ConfigError where there are too few brokers for the copies."""
     try:
         # Two workers may start at once: whoever comes second finds the topic there.
         with contextlib.suppress(TopicAlreadyExistsError):
-            client.create_topics(wishes)
+            yield
     except InvalidReplicationFactorError as error:
-        copies_n = max(wish["replication_factor"] for wish in wishes.values())
         brokers_n = len(client.describe_cluster()["brokers"])
         raise ConfigError(
             f"{copies_n} copies of each partition need as many brokers; {brokers_n} answered.",

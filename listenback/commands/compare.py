@@ -100,7 +100,7 @@ def compare(
 
     Examples:
       listenback compare control b1 --experiment dj-voice
-      listenback compare b1 b2 -e dj-voice -m minutes-d7 --as-of 2026-10-20
+      listenback compare b1 b2 -e dj-voice -m minutes-d7 --as-of 2026-10-28
       listenback compare control b1 -e dj-voice --scores --json
       listenback compare a b --file users.parquet --unit user_id --value minutes
     """
