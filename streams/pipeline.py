@@ -150,13 +150,16 @@ class Pipeline:
         copies = restore.most_advanced(files, skips_unusable=True)
         restore.drop_broken(self._con, needed=shards - copies.keys())
         own = restore.progress(self._con)
-        for shard in sorted(shards):
-            if shard in copies and copies[shard].progress > own.get(shard, 0):
-                copy = copies[shard]
-                restore.take_shards(self._con, copy.path, [shard])
-                self._is_changed = True
-                log.info("shard %d: %d messages from %s", shard, copy.progress, copy.path.name)
-                self.erase(())  # that file may not have known whom this one is to forget
+        further: dict[Path, list[int]] = {}
+        for shard in sorted(shards & copies.keys()):
+            if copies[shard].progress > own.get(shard, 0):
+                further.setdefault(copies[shard].path, []).append(shard)
+        for path, wanted in further.items():  # each file is opened, and its tables read, once
+            restore.take_shards(self._con, path, wanted)
+            self._is_changed = True
+            for shard in wanted:
+                log.info("shard %d: %d messages from %s", shard, copies[shard].progress, path.name)
+            self.erase(())  # that file may not have known whom this one is to forget
 
     def add(self, batch: Batch) -> None:
         """Take a batch into the buffer; what lies below the offsets of record is dropped."""

@@ -58,6 +58,14 @@ def files(con: DuckDBPyConnection, table: str | None = None) -> list[str]:
     return [row[0] for row in rows]
 
 
+def files_by_view(con: DuckDBPyConnection) -> dict[str, list[str]]:
+    """The parts of each view that has any."""
+    rows = con.execute(
+        "SELECT table_name, list(file ORDER BY file) FROM archive_part GROUP BY ALL"
+    ).fetchall()
+    return dict(rows)
+
+
 def files_of(path: Path) -> list[str]:
     """The parts that a closed file names; none where it has vanished."""
     if not path.is_file():
@@ -138,11 +146,12 @@ def show(con: DuckDBPyConnection, tables: Iterable[str] = tuple(FACT_TABLES.valu
         IntegrityError: a part is not there.
     """
     folder = folder_of(con)
-    gone = [one.file for one in missing(con)]
+    named = files_by_view(con)
+    gone = sorted(one for part in named.values() for one in part if not (folder / one).is_file())
     if gone:
         raise lost(folder, gone)
     for table in tables:
-        con.execute(fact_views.ddl(table, folder, files(con, table)))
+        con.execute(fact_views.ddl(table, folder, named.get(table, ())))
 
 
 def is_empty(con: DuckDBPyConnection) -> bool:

@@ -112,13 +112,15 @@ def _progress_of(path: Path) -> tuple[Mapping[int, int], int, Sequence[archive.M
 
 def drop_shards(con: DuckDBPyConnection, shards: Iterable[int]) -> None:
     """Forget shards; inside the caller's transaction."""
-    wanted = list(shards)
-    con.execute(
-        "INSERT INTO archive_gone SELECT file FROM archive_part WHERE shard IN (SELECT unnest(?))",
-        [wanted],
-    )
+    wanted = _in(shards)
+    con.execute(f"INSERT INTO archive_gone SELECT file FROM archive_part WHERE {wanted}")
     for table in TABLES.values():
-        con.execute(f"DELETE FROM {table.name} WHERE shard IN (SELECT unnest(?))", [wanted])
+        con.execute(f"DELETE FROM {table.name} WHERE {wanted}")
+
+
+def _in(shards: Iterable[int]) -> str:
+    """SQL: rows of these shards; written out, for a subquery takes half as long again to plan."""
+    return f"shard IN ({', '.join(str(int(shard)) for shard in shards) or 'NULL'})"
 
 
 def drop_broken(con: DuckDBPyConnection, *, needed: frozenset[int]) -> None:
@@ -147,22 +149,22 @@ def take_shards(con: DuckDBPyConnection, path: Path, shards: Iterable[int]) -> N
         IntegrityError: the file was made under other rules (window sizes, horizon), or archived
             parts of it are not there.
     """
-    wanted = list(shards)
+    wanted = sorted(shards)
     con.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS other (READ_ONLY)")
     try:
         _check_rules(con, path)
         with transaction(con):
-            before = {view: archive.files(con, view) for view in FACT_TABLES.values()}
+            before = archive.files_by_view(con)
             drop_shards(con, wanted)
             for table in TABLES.values():
                 con.execute(
                     f"INSERT INTO {table.name} BY NAME SELECT * FROM other.{table.name} "
-                    "WHERE shard IN (SELECT unnest(?))",
-                    [wanted],
+                    f"WHERE {_in(wanted)}"
                 )
             con.execute(NEW_ERASURES)
-            changed = [view for view, files in before.items() if archive.files(con, view) != files]
-            if any(before.values()) or not archive.is_empty(con):
+            now = archive.files_by_view(con)
+            changed = [view for view in FACT_TABLES.values() if now.get(view) != before.get(view)]
+            if before or now:
                 archive.show(con, changed)
     finally:
         con.execute("DETACH other")
