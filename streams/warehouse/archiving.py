@@ -23,7 +23,7 @@ import duckdb
 from streams.errors import IntegrityError, ListenbackError
 from streams.warehouse import archive
 from streams.warehouse.connect import first_row, literal, transaction
-from streams.warehouse.content import rows_number
+from streams.warehouse.content import rows_numbers
 from streams.warehouse.layout import FACT_TABLES, TABLES
 
 if TYPE_CHECKING:
@@ -245,8 +245,8 @@ def _write(con: DuckDBPyConnection, rows: str, coming: Path) -> None:
 def _checked(con: DuckDBPyConnection, piece: Piece, rows: str, coming: Path) -> _Part:
     """What stands in a written file, which must be what was to be written."""
     table, written = TABLES[piece.view], f"read_parquet('{literal(coming)}')"
-    told = rows_number(con, table, f"({rows})")
-    if rows_number(con, table, written) != told:
+    told, found = rows_numbers(con, table, f"({rows})", written)
+    if found != told:
         raise IntegrityError(
             "a part does not hold what was written to it.",
             where=str(coming),

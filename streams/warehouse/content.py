@@ -128,14 +128,17 @@ def content_of(
     return Content(tuple(parts), " ".join(f"{name}={rules[name]}" for name in sorted(rules)))
 
 
-def rows_number(con: DuckDBPyConnection, table: Table, rows: str) -> tuple[int, int]:
-    """How many rows of a table's columns there are, and the sum of their numbers.
+def rows_numbers(con: DuckDBPyConnection, table: Table, *rows: str) -> list[tuple[int, int]]:
+    """Of each of these, how many rows of a table's columns there are, and the sum of their numbers.
 
-    rows: SQL of the rows, all of one shard.
+    rows: SQL of rows; they are asked for in one query, because planning it costs most for few rows.
     """
-    found = [_part(table.shown_as, *row) for row in _asked(con, _sums_over(table, rows))]
-    one = _summed(table.shown_as, found)
-    return one.rows_n, one.number
+    names = ", ".join(f'"{name}"' for name in columns_of(table))
+    each = [f"SELECT {at} AS source_n, {names} FROM {one}" for at, one in enumerate(rows)]
+    sums = _sums_over(table, f"({' UNION ALL '.join(each)})", by="source_n")
+    parts = {at: _part(table.shown_as, at, *row) for at, *row in _asked(con, sums)}
+    found = [_summed(table.shown_as, filter(None, [parts.get(at)])) for at in range(len(rows))]
+    return [(one.rows_n, one.number) for one in found]
 
 
 def _asked(con: DuckDBPyConnection, sql: str) -> list[tuple[int, int, int, int]]:
@@ -169,12 +172,11 @@ def _sums(table: Table, prefix: str) -> str:
     return _sums_over(table, _rows(table, prefix))
 
 
-def _sums_over(table: Table, rows: str) -> str:
+def _sums_over(table: Table, rows: str, by: str = "shard") -> str:
     text = ", ".join(_text(name, kind) for name, kind in columns_of(table).items())
     return (
-        "SELECT shard, count(*), sum(md5_number_upper(row_text)), sum(md5_number_lower(row_text)) "
-        f"FROM (SELECT shard, concat({text}) AS row_text FROM {rows}) "
-        "GROUP BY shard ORDER BY shard"
+        f"SELECT {by}, count(*), sum(md5_number_upper(row_text)), sum(md5_number_lower(row_text)) "
+        f"FROM (SELECT {by}, concat({text}) AS row_text FROM {rows}) GROUP BY {by} ORDER BY {by}"
     )
 
 
