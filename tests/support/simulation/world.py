@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from streams.warehouse.content import Content
 
+ARCHIVE_ROWS_MIN = 4
+"""Few enough that some days of a log go to a part; of the others some rows are old and stay."""
 FETCH_RECORDS_MAX = 16
 LETTERS_N = 7
 AGEING_READS_MAX = 9
@@ -70,21 +72,27 @@ class World:
         self.torn_n = self.zombies_n = 0
 
     def run(self, seams: list[str]) -> Content:
-        """Crash in each of these seams, read the log to its end, merge what was published."""
+        """Crash in each of these seams, and read the log to its end.
+
+        What it ends with is what all have published, merged; or, in half of the runs, what the
+        last of the group has, which took over all shards.
+        """
         for worker in self._workers:
             self._live(worker)
         self._deal()
         for seam in seams:
             self._advance()
             self._crash_in(seam)
-        self._finish()
-        return self._whole("merge" in seams)
+        is_merged = "merge" in seams or self._rng.random() < 0.5
+        last = [] if is_merged else [self._rng.choice(self._workers)]
+        self._finish(last or self._workers)
+        return self._whole("merge" in seams) if is_merged else self._held_by(last[0])
 
     # One life.
 
     def _place_of(self, worker: Worker) -> Settings:
         home = self._folder / f"{worker.name}-{worker.lives_n}"
-        archive = {"archive_after_days": 1, "archive_rows_min": 1}
+        archive = {"archive_after_days": 1, "archive_rows_min": ARCHIVE_ROWS_MIN}
         own = {"data_dir": home, "worker_id": worker.name, "duckdb_threads_n": 1}
         return Settings(**own, **archive, **self._settings)
 
@@ -321,12 +329,12 @@ class World:
 
     # The end.
 
-    def _finish(self) -> None:
-        """Everybody hears of the group again and reads to the end."""
+    def _finish(self, left: list[Worker]) -> None:
+        """Who is left in the group hears of it again, and reads to the end."""
         for worker in self._workers:
-            worker.is_zombie = False
+            worker.is_zombie = worker not in left
         self._deal()
-        for worker in self._workers:
+        for worker in left:
             assert worker.pipeline is not None
             for place, position in worker.position.items():
                 rest = [r for r in self._log[place] if r.offset >= position]
@@ -334,6 +342,11 @@ class World:
                     worker.pipeline.add(script.batch(rest, place))
             self._flush(worker)
             self._publish(worker)
+
+    def _held_by(self, last: Worker) -> Content:
+        """The last of the group holds all shards: what it has published is the whole log."""
+        assert last.pipeline is not None
+        return self._content_of(last.pipeline._published)
 
     def _whole(self, is_crashing: bool) -> Content:  # noqa: FBT001 - of a test
         """The merged warehouse: its prefix is the whole log."""
@@ -351,7 +364,10 @@ class World:
                 self.crashed["merge"] += 1
                 self._bring_back()  # half a merged file, which the next one removes
         merge()
-        con = open_readable(target)
+        return self._content_of(target)
+
+    def _content_of(self, path: Path) -> Content:
+        con = open_readable(path)
         try:
             self._check_prefix(con, is_whole=True)
             return content_of(con)
