@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from support.mutants import mutants
 
 from listenback import cli
 from streams.events.contracts import CONTRACTS
@@ -53,6 +54,15 @@ def name(path: Path) -> str:
 def test_a_page_that_comes_from_the_code_is_current(page):
     text = (ROOT / "docs" / page).read_text()
     assert text == GENERATE.PAGES[page]() + "\n", "run `make docs`"
+
+
+def test_the_table_of_mutants_has_a_row_for_each_of_them():
+    def without_line(text: str) -> str:  # it moves with every edit above it
+        return re.sub(r" in line \d+", "", text)
+
+    page = (ROOT / "docs/testing.md").read_text()
+    rows = re.findall(r"^\| ((?:engine|events)\..+?) \| ", page, re.MULTILINE)
+    assert [without_line(row) for row in rows] == [without_line(one.name) for one in mutants()]
 
 
 def test_git_leaves_alone_what_commands_of_the_pages_write_where_they_are_typed():
