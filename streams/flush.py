@@ -51,10 +51,10 @@ def commit(con: DuckDBPyConnection, arrived: Arrived, rules: Rules) -> books.Out
     rejected = {
         topic: pl.concat([NO_REJECTED, *arrived.rejected.get(topic, ())]) for topic in JOINED_TOPICS
     }
-    firsts = {
-        topic: dedupe.firsts(rows, state.repeated(con, topic, rows)) if rows.height else rows
-        for topic, rows in valid.items()
-    }
+    firsts = valid
+    if any(rows.height for rows in valid.values()):
+        repeated = state.repeated(con, valid)
+        firsts = {topic: dedupe.firsts(rows, repeated[topic]) for topic, rows in valid.items()}
     kept, erased = erasures.split(con, firsts)
     outcome = books.Outcome(valid, firsts, rejected, erased)
     if arrived.read.height:

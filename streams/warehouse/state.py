@@ -16,9 +16,11 @@ from streams.engine.apply import Stored
 from streams.engine.windows import base_us
 from streams.warehouse import archive
 from streams.warehouse.connect import first_row, frame
-from streams.warehouse.layout import FACT_TABLES, TABLES
+from streams.warehouse.layout import TABLES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from duckdb import DuckDBPyConnection
 
     from streams.engine.apply import New
@@ -26,24 +28,25 @@ if TYPE_CHECKING:
     from streams.engine.rules import Rules
     from streams.events.topics import Topic
 
-EVENT_HASH = "md5_number(concat('{topic}:', length(source), ':', source, event_id))"
+EVENT_HASH = "md5_number(concat(topic, ':', length(source), ':', source, event_id))"
 GENERATION_HASH = "md5_number(concat(shard, ':', generation_id))"
 PAIR_HASH = "md5_number(concat(shard, ':', length(generation_id), ':', generation_id, user_key))"
-ARRIVED_IDS = """
-CREATE OR REPLACE TEMP TABLE {table} AS SELECT shard, "offset", {own_hash} AS event_hash
-FROM arriving
+ARRIVED_EVENT = f"""
+CREATE OR REPLACE TEMP TABLE arrived_event AS
+SELECT topic, shard, "offset", {EVENT_HASH} AS event_hash FROM arriving
 """
 REPEATED = """
-SELECT r.shard, r."offset" FROM {table} r
+SELECT r.topic, r.shard, r."offset" FROM arrived_event r
 SEMI JOIN seen_event t ON t.shard = r.shard AND t.event_hash = r.event_hash
 UNION
-SELECT r.shard, r."offset" FROM {table} r JOIN (
-    SELECT shard, event_hash, min("offset") AS first_offset FROM {table}
+SELECT r.topic, r.shard, r."offset" FROM arrived_event r JOIN (
+    SELECT shard, event_hash, min("offset") AS first_offset FROM arrived_event
     GROUP BY shard, event_hash HAVING count(*) > 1
 ) f ON f.shard = r.shard AND f.event_hash = r.event_hash WHERE r."offset" > f.first_offset
 """
 WITHOUT_REPEATED = """
-DELETE FROM {table} t USING arriving r WHERE t.shard = r.shard AND t."offset" = r."offset"
+DELETE FROM arrived_event t USING arriving r
+WHERE t.topic = r.topic AND t.shard = r.shard AND t."offset" = r."offset"
 """
 TOUCHED_PAIR = f"""
 CREATE OR REPLACE TEMP TABLE touched_pair AS
@@ -56,7 +59,7 @@ CREATE OR REPLACE TEMP TABLE touched_generation AS
 SELECT shard, generation_id, {GENERATION_HASH} AS generation_hash, bool_or(is_scored) AS is_scored
 FROM arriving GROUP BY ALL
 """
-TOUCHED_TABLES = ("touched_pair", "touched_generation", "met_anew")
+TOUCHED_TABLES = ("arrived_event", "touched_pair", "touched_generation", "met_anew")
 FIRSTS = """
 WITH hit AS MATERIALIZED (
     SELECT t.rowid AS place, r.generation_id, r.user_key
@@ -96,24 +99,23 @@ WHERE t.event_time_us BETWEEN {low} AND {high}
 """
 
 
-def repeated(con: DuckDBPyConnection, topic: Topic, rows: pl.DataFrame) -> pl.DataFrame:
-    """Shard and offset of the rows whose id is not new: stored, or of a smaller offset here.
+def repeated(
+    con: DuckDBPyConnection, events: Mapping[Topic, pl.DataFrame]
+) -> dict[Topic, pl.DataFrame]:
+    """Shard and offset of the events whose id is not new: stored, or of a smaller offset here.
 
-    Leaves the hashes of the others in a table of the topic's, for `seen_event`.
+    All topics in one look, which reads every id that was seen. Leaves `arrived_event`: the hashes
+    of the others, for `seen_event`.
     """
-    table = arriving_table(topic)
-    own_hash = EVENT_HASH.format(topic=topic)
-    ids = rows.select("shard", "offset", "source", "event_id")
-    _run(con, ids, ARRIVED_IDS.format(table=table, own_hash=own_hash))
-    found = frame(con, REPEATED.format(table=table))
+    ids = [
+        rows.select(pl.lit(str(topic)).alias("topic"), "shard", "offset", "source", "event_id")
+        for topic, rows in events.items()
+    ]
+    _run(con, pl.concat(ids), ARRIVED_EVENT)
+    found = frame(con, REPEATED)
     if found.height:
-        _run(con, found, WITHOUT_REPEATED.format(table=table))
-    return found
-
-
-def arriving_table(topic: Topic) -> str:
-    """Where the hashes of a topic's new ids stand during a flush."""
-    return f"arriving_{FACT_TABLES[topic]}"
+        _run(con, found, WITHOUT_REPEATED)
+    return {topic: found.filter(topic=str(topic)).drop("topic") for topic in events}
 
 
 def firsts(con: DuckDBPyConnection, new: New) -> pl.DataFrame:
@@ -149,7 +151,7 @@ def stored(con: DuckDBPyConnection, new: New, meetings: Meetings, rules: Rules) 
 
 
 def forget_touched(con: DuckDBPyConnection) -> None:
-    """Drop what `firsts` and `stored` left for the writer: it names users, and a flush is over."""
+    """Drop what was left for the writer: it names users, and a flush is over."""
     for table in TOUCHED_TABLES:
         con.execute(f"DROP TABLE IF EXISTS {table}")
 

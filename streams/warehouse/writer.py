@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from streams.warehouse.connect import transaction
 from streams.warehouse.layout import FACT_TABLES, TABLES, Table
-from streams.warehouse.state import GENERATION_HASH, PAIR_HASH, arriving_table
+from streams.warehouse.state import GENERATION_HASH, PAIR_HASH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,9 +42,8 @@ def write(
     with transaction(con):
         for topic, rows in accepted.items():
             append(con, TABLES[FACT_TABLES[topic]], rows)
-            _remember(con, topic, rows)
-        for topic, rows in books.erased.items():
-            _remember(con, topic, rows)
+        if any(rows.height for rows in (*accepted.values(), *books.erased.values())):
+            con.execute("INSERT INTO seen_event SELECT shard, event_hash FROM arrived_event")
         _meet(con, changes)
         _score(con, changes)
         for name, differences in (
@@ -115,11 +114,3 @@ def _score(con: DuckDBPyConnection, changes: Changes) -> None:
     by = ("generation_hash", "dimension", "evaluator_epoch")
     remove(con, table, changes.replaced_scores, *by, **own)
     append(con, table, changes.scores, **own)
-
-
-def _remember(con: DuckDBPyConnection, topic: Topic, rows: pl.DataFrame) -> None:
-    """The ids of a topic's new events, which `state.repeated` left; once, whoever asks first."""
-    if rows.is_empty():
-        return
-    con.execute(f"INSERT INTO seen_event SELECT shard, event_hash FROM {arriving_table(topic)}")
-    con.execute(f"DELETE FROM {arriving_table(topic)}")

@@ -96,7 +96,7 @@ def test_a_failed_write_keeps_nothing_and_the_next_worker_goes_on(tmp_path, monk
     sick.assign(frozenset({0}))
     sick.add(batch(Topic.LISTENS, [listen()]))
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "_remember", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        patch.setattr(writer, "_score", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
         with pytest.raises(OSError, match="disk full"):
             sick.flush()
     assert sick._con.sql("SELECT count(*) FROM listen").fetchall() == [(0,)]
