@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from streams.events.batch import Batch
     from streams.sink import Commit, Flushed
 
-TICK_S = 0.02
+TICK_S = 0.1
+"""What a producer gathers (Kafka's `linger.ms`) before it sends."""
 PREPARE_S = 5.0
 
 
@@ -62,6 +63,7 @@ class Timed(Watched):
         super().__init__(sink)
         self._added: list[list[int]] = []
         self._committed: list[np.ndarray] = []
+        self._readable_n = 0
         self.to_commit_s: list[np.ndarray] = []
         self.to_publish_s: list[np.ndarray] = []
 
@@ -77,20 +79,19 @@ class Timed(Watched):
 
         def timed() -> Flushed:
             flushed = commit()
-            if added:
-                sent_s = np.concatenate([np.asarray(part) for part in added]) / 1_000
-                self.to_commit_s.append(time.time() - sent_s)
-                self._committed.append(sent_s)
+            sent_s = np.concatenate([np.asarray(part) for part in [[], *added]]) / 1_000
+            self.to_commit_s.append(time.time() - sent_s)
+            self._committed.append(sent_s)
             return flushed
 
         return timed
 
     def publish_if_due(self) -> bool:
-        """All that was committed can be read now."""
+        """What the snapshot holds can be read now; it may be of an earlier flush than the last."""
         is_published = super().publish_if_due()
-        if is_published and self._committed:
-            self.to_publish_s += [time.time() - sent_s for sent_s in self._committed]
-            self._committed = []
+        readable = self._committed[self._readable_n : self.published_flushes_n]
+        self.to_publish_s += [time.time() - sent_s for sent_s in readable]
+        self._readable_n = self.published_flushes_n
         return is_published
 
 
