@@ -1,9 +1,9 @@
 """The feed: between the event loop, where batches arrive, and the sink's own two threads.
 
 Bounded in rows and bytes, in order, never on the event loop. While one thread commits a flush, the
-other reads what the next one will hold, and fetching goes on until the feed is full; then they wait
-for the commit. The first failure ends it: nothing more is taken, and nothing is acknowledged that
-the sink did not make durable.
+other reads what the next one will hold and seals it, so that it can be committed at once, and
+fetching goes on until the feed is full; then they wait for the commit. The first failure ends it:
+nothing more is taken, and nothing is acknowledged that the sink did not make durable.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from faust.types import TP
@@ -22,6 +21,7 @@ from streams.errors import IntegrityError
 from streams.events.topics import JOINED_TOPICS
 from streams.log_checks import check_log, out_of_step, uneven
 from streams.merge import merged
+from streams.progress import Progress
 from streams.publishing import Publishing
 
 if TYPE_CHECKING:
@@ -44,28 +44,6 @@ the sink holds another flush already while it commits one."""
 ADD_ROWS_MIN = 20_000
 """Rows worth a call of the sink before the flush is due: decoding has a cost per call, not only per
 row, and at a low rate a fetch brings a handful of rows."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """Counts since the start; read = accepted + duplicate + dead-lettered."""
-
-    read_n: int = 0
-    accepted_n: int = 0
-    duplicate_n: int = 0
-    dead_lettered_n: int = 0
-    flushes_n: int = 0
-    flushes_ms: float = 0.0
-    published_n: int = 0
-
-    def count(self, flushed: Flushed) -> None:
-        """Add one flush."""
-        self.read_n += flushed.read_n
-        self.accepted_n += flushed.accepted_n
-        self.duplicate_n += flushed.duplicate_n
-        self.dead_lettered_n += flushed.dead_lettered_n
-        self.flushes_n += 1
-        self.flushes_ms += flushed.took_ms
 
 
 class Feed:
@@ -95,7 +73,11 @@ class Feed:
         self._waiting: deque[Fetched] = deque()
         self._waiting_rows = self._waiting_bytes = self._unflushed_bytes = 0
         self._oldest_ms: float | None = None
-        self._is_open = self._is_ending = self._is_unpublished = False
+        self._waiting_since_ms: float | None = None
+        self._seal_from_ms = float("-inf")
+        self._seal_took_ms = self._commit_took_ms = 0.0
+        self._is_open = self._is_ending = False
+        self._flushes_n = 0
         self._positions: dict[TP, int] = {}
         self._durable: dict[TP, int] = {}
         self._room, self._wake = asyncio.Event(), asyncio.Event()
@@ -183,6 +165,8 @@ class Feed:
         self._waiting_rows += len(batch)
         self._waiting_bytes += batch.bytes_n
         self.taken_at_ms = monotonic_ms()
+        if self._waiting_since_ms is None:
+            self._waiting_since_ms = self.taken_at_ms
         if self._oldest_ms is None:
             self._oldest_ms = self.taken_at_ms
         if self._is_worth_a_call:
@@ -260,7 +244,7 @@ class Feed:
         self._is_open = False
         self._waiting.clear()
         self._waiting_rows = self._waiting_bytes = 0
-        self._oldest_ms = None
+        self._oldest_ms = self._waiting_since_ms = None
         self._room.set()
         self._wake.set()
 
@@ -273,39 +257,45 @@ class Feed:
         self._room.clear() if is_full else self._room.set()
 
     async def _until_due(self) -> None:
-        """Return when rows are worth a call, when they are old, or when a tick is over.
-
-        Old rows wait for the commit under way, which wakes us.
-        """
-        age_max_ms = self._settings.flush_age_max_ms
-        oldest_ms = self._oldest_ms if self._commit is None else None
-        waited_ms = 0.0 if oldest_ms is None else monotonic_ms() - oldest_ms
+        """Return when rows are worth a call, when they are due, or when a tick is over."""
+        now_ms = monotonic_ms()
+        due_at_ms = self._due_at_ms
+        if due_at_ms is None:
+            due_at_ms = now_ms + self._settings.flush_age_max_ms
         try:
-            async with asyncio.timeout(max(0.0, age_max_ms - waited_ms) / 1_000):
+            async with asyncio.timeout(max(0.0, due_at_ms - now_ms) / 1_000):
                 await self._wake.wait()
         except TimeoutError:
             pass
         self._wake.clear()
 
+    @property
+    def _due_at_ms(self) -> float | None:
+        """When to seal what there is: when it is old, but not long before it can be committed."""
+        if self._oldest_ms is None:
+            return None
+        return max(self._oldest_ms + self._settings.flush_age_max_ms, self._seal_from_ms)
+
     async def _turn(self) -> None:
-        """Read what waits; where a flush is due, let it be committed while more is read."""
-        epoch, oldest_ms = self.epoch, self._oldest_ms
-        age_max_ms = self._settings.flush_age_max_ms
-        is_old = oldest_ms is not None and monotonic_ms() - oldest_ms >= age_max_ms
-        batches = self._next_batches() if is_old or self._is_worth_a_call else []
+        """Read what waits; where a flush is due, seal it and let it be committed while we go on."""
+        epoch, due_at_ms = self.epoch, self._due_at_ms
+        is_due = due_at_ms is not None and monotonic_ms() >= due_at_ms
+        batches = self._next_batches() if is_due or self._is_worth_a_call else []
         self._unflushed_bytes += sum(batch.bytes_n for batch in batches)
         rows_n = await self._read(self._add, batches)
         is_full = (
             rows_n >= self._settings.flush_rows_max or self._unflushed_bytes >= FLUSH_BYTES_MAX
         )
-        if rows_n and (is_full or (is_old and self._commit is None)):
+        if rows_n and (is_full or is_due):
+            commit = await self._read(self._seal)
             await self._committed()
             if self.failure is not None:  # rows without those before them would be a hole
                 return
-            commit = await self._read(self._seal)
             self._unflushed_bytes = 0
             if epoch == self.epoch:
-                self._oldest_ms = monotonic_ms() if self._waiting else None
+                self._oldest_ms = self._waiting_since_ms
+            took_ms = max(0.0, self._commit_took_ms - self._seal_took_ms)
+            self._seal_from_ms = monotonic_ms() + took_ms
             self._commit = asyncio.create_task(self._commit_behind(commit))
         elif self._commit is None:
             await self.call(self._publish_if_due)
@@ -322,7 +312,7 @@ class Feed:
         except BaseException as error:  # noqa: BLE001 - a panic in a library is no Exception
             self.fail(error)
         finally:
-            self._commit = None
+            self._commit, self._seal_from_ms = None, float("-inf")
             self._wake.set()
 
     async def _committed(self) -> None:
@@ -341,6 +331,8 @@ class Feed:
             room_bytes -= batch.bytes_n
             self._waiting_bytes -= batch.bytes_n
         self._waiting_rows -= rows_n
+        if not self._waiting:
+            self._waiting_since_ms = None
         self._set_room()
         if self._is_worth_a_call:
             self._wake.set()
@@ -354,7 +346,12 @@ class Feed:
 
     def _seal(self) -> Commit | None:
         """In the reader's thread: what is to be flushed; None where there is nothing."""
-        return self._sink.seal() if self._sink.rows_buffered() else None
+        if not self._sink.rows_buffered():
+            return None
+        started_ms = monotonic_ms()
+        commit = self._sink.seal()
+        self._seal_took_ms = monotonic_ms() - started_ms
+        return commit
 
     def _work(self, commit: Commit | None) -> Flushed | None:
         """In the sink's thread: flush, publish when due."""
@@ -365,20 +362,21 @@ class Feed:
     def _flushed(self, commit: Commit | None) -> Flushed | None:
         if commit is None:
             return None
+        started_ms = monotonic_ms()
         flushed = commit()
-        self._is_unpublished = True
+        self._commit_took_ms = monotonic_ms() - started_ms
+        self._flushes_n += 1
         return flushed
 
     def _publish_if_due(self) -> None:
-        if self.publishing.if_due():
-            self._is_unpublished = False
+        self.publishing.if_due()
         self.progress.published_n = self.publishing.published_n
 
     def _let_go(self, commit: Commit | None) -> Flushed | None:
         """In the sink's thread: make all of it durable and readable."""
         flushed = self._flushed(commit)
-        if self._is_unpublished:
-            self._is_unpublished = not self.publishing.now()
+        if self._sink.published_flushes_n < self._flushes_n:
+            self.publishing.now()
         self.progress.published_n = self.publishing.published_n
         return flushed
 

@@ -28,6 +28,7 @@ from streams.sink import Flushed
 from streams.warehouse import archive, archiving, compact, publish, restore, ruling
 from streams.warehouse import scrub as scrubbing
 from streams.warehouse.connect import hold, open_writable
+from streams.warehouse.copying import Copy
 from streams.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECOND_US = 1_000_000
+COPY_BEHIND_BYTES_MIN = 64 << 20
+"""A smaller file is copied in less time than a commit takes."""
 DECODE_ROWS = 20_000
 """Messages of a topic worth a call of the decoder before the flush needs them."""
 
@@ -87,8 +90,11 @@ class Pipeline:
         self._buffer = _Buffer()
         self._sealed_n = self._committed_n = 0
         self._is_changed = self._is_shown_anew or self._is_ahead_of_snapshot()
-        self._published_at_ms = float("-inf")
+        self._is_behind = self._is_more_to_move = False
+        self._flushes_n = self._held_flushes_n = self.published_flushes_n = 0
+        self._copy: Copy | None = None
         self._publish_took_ms = 0.0
+        self._publishing_since_ms = self._published_at_ms = float("-inf")
         self._is_unclean = scrubbing.is_due(self._con)
         self._scrub_from_ms = float("-inf")
 
@@ -201,6 +207,7 @@ class Pipeline:
         arrived = Arrived(buffer.accepted, buffer.rejected, read)
         decoded_ms = monotonic_ms() - started_ms
         self._sealed_n += 1
+        self._is_behind = buffer.rows_n >= self._settings.flush_rows_max
         return partial(self._commit, self._sealed_n, arrived, dict(self._next), decoded_ms)
 
     def flush(self) -> Flushed:
@@ -219,41 +226,87 @@ class Pipeline:
         started_ms = monotonic_ms()
         outcome = commit(self._con, arrived, self._rules)
         self._committed_n = number
+        self._flushes_n += 1
         self._is_changed = self._is_changed or arrived.read.height > 0
         return _flushed(outcome, next_offsets, decoded_ms + monotonic_ms() - started_ms)
 
     def publish_if_due(self) -> bool:
-        """Publish unless nothing changed, the interval runs, or the time share is spent."""
-        least_ms = max(
-            self._settings.publish_interval_s * 1_000,
-            self._publish_took_ms / self._settings.publish_share_max,
-        )
+        """Publish unless nothing changed, the interval runs, or the time share is spent.
+
+        A large file is copied behind later commits; the call that finds it copied publishes it.
+        """
+        if self._copy is not None:
+            return not self._copy.is_under_way and self._publish_copied(self._copy)
         now_ms = monotonic_ms()
         is_wanted = self._is_changed or (self._is_unclean and now_ms >= self._scrub_from_ms)
-        is_due = is_wanted and now_ms - self._published_at_ms >= least_ms
-        if is_due:
+        if not is_wanted or now_ms - self._published_at_ms < self._publish_wait_ms:
+            return False
+        if self._settings.worker_file.stat().st_size < COPY_BEHIND_BYTES_MIN:
             self.publish()
-        return is_due
+            return True
+        self._make_ready()
+        self._con.execute("CHECKPOINT")
+        self._published.parent.mkdir(parents=True, exist_ok=True)
+        coming = publish.coming_beside(self._published)
+        self._copy = Copy(self._con, self._settings.worker_file, coming)
+        self._is_changed = self._is_more_to_move
+        return False
+
+    @property
+    def _publish_wait_ms(self) -> float:
+        """From the end of a snapshot to the next: more of the time where we keep up."""
+        settings = self._settings
+        share = settings.publish_share_max if self._is_behind else settings.publish_share_calm_max
+        return max(settings.publish_interval_s * 1_000, self._publish_took_ms / share)
 
     def publish(self) -> None:
         """Checkpoint, copy, rename; the sole publisher's file is also the warehouse."""
-        started_ms = monotonic_ms()
-        settings = self._settings
+        self._abandon_copy()
+        self._make_ready()
+        keep_n = self._settings.publish_keep_n
+        publish.snapshot(self._con, self._settings.worker_file, self._published, keep_n=keep_n)
+        self._is_changed = self._is_more_to_move
+        self._note_published(monotonic_ms())
+
+    def _make_ready(self) -> None:
+        """What is to be done before the checkpoint of a snapshot."""
+        self._publishing_since_ms = monotonic_ms()
         self._drop_broken()
         self._scrub_if_due()
         compact.fold_if_due(self._con)
-        is_more = self._archive_if_due()
-        publish.snapshot(
-            self._con, settings.worker_file, self._published, keep_n=settings.publish_keep_n
-        )
+        self._is_more_to_move = self._archive_if_due()
+        self._held_flushes_n = self._flushes_n
+
+    def _publish_copied(self, done: Copy) -> bool:
+        """Give the finished copy its name."""
+        self._copy = None
+        try:
+            done.end()
+            publish.place(done.target, self._published, keep_n=self._settings.publish_keep_n)
+        except BaseException:
+            self._is_changed = True
+            done.abandon()
+            raise
+        self._note_published(done.ended_ms)
+        return True
+
+    def _abandon_copy(self) -> None:
+        """Before another checkpoint: what is being copied would not be that file any more."""
+        if self._copy is not None:
+            self._copy.abandon()
+            self._copy, self._is_changed = None, True
+
+    def _note_published(self, ended_ms: float) -> None:
+        """The sole publisher's file is also the warehouse; what nobody names any more goes."""
+        settings = self._settings
         if set(settings.published_dir.glob(publish.WORKER_GLOB)) == {self._published}:
             publish.link(self._published, settings.warehouse_file, keep_n=settings.publish_keep_n)
             publish.forget_predecessors(settings.warehouse_file)
         publish.forget_predecessors(self._published)
         archiving.sweep(self._con, settings.named_warehouses(), self._shards)
-        self._is_changed = is_more
+        self.published_flushes_n = self._held_flushes_n
         self._published_at_ms = monotonic_ms()
-        self._publish_took_ms = self._published_at_ms - started_ms
+        self._publish_took_ms = ended_ms - self._publishing_since_ms
 
     def _archive_if_due(self) -> bool:
         """Move what is oldest of the facts behind the horizon; whether there was any."""
@@ -311,6 +364,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Checkpoint and close the file."""
+        self._abandon_copy()
         self._con.execute("CHECKPOINT")
         self._con.close()
         self._lock.close()

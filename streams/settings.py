@@ -110,7 +110,12 @@ class Settings(BaseModel):
         "the bytes of more stay in Kafka alone",
     )
     publish_interval_s: float = Field(5.0, ge=0.0, description="Least time between two snapshots")
-    publish_share_max: float = Field(0.1, gt=0, le=1, description="Most of the time to publish")
+    publish_share_max: float = Field(
+        0.1, gt=0, le=1, description="Most of the time to publish while a worker is behind"
+    )
+    publish_share_calm_max: float = Field(
+        0.3, gt=0, le=1, description="Most of the time to publish while it keeps up"
+    )
     erasure_scrub_interval_s: float = Field(
         3_600.0,
         ge=0.0,

@@ -68,8 +68,15 @@ class Sink(Protocol):
     def seal(self) -> Commit:
         """End the buffer and begin a new one; what commits the old one, in the other thread."""
 
+    @property
+    def published_flushes_n(self) -> int:
+        """How many of the flushes that were committed, in their order, a snapshot holds."""
+
     def publish_if_due(self) -> bool:
-        """Publish a snapshot when the interval and the time share allow it; as `publish`."""
+        """Publish a snapshot when the interval and the time share allow it; as `publish`.
+
+        What it publishes may be of an earlier call, and hold less than was committed since.
+        """
 
     def publish(self) -> None:
         """Publish a snapshot now. Raises OSError where its folder takes none: the rows are safe."""

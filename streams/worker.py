@@ -22,9 +22,10 @@ from streams.agents import define_agents
 from streams.clock import monotonic_ms
 from streams.eraser import Eraser
 from streams.errors import ListenbackError, TransientError
-from streams.feed import Feed, Progress
+from streams.feed import Feed
 from streams.forward import Forwarder
 from streams.monitor import Monitor
+from streams.progress import Progress
 from streams.topics import check_topics
 from streams.transport import SCHEME, BatchApp, NoTables
 from streams.warehouse.trouble import disk_trouble

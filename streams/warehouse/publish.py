@@ -30,7 +30,7 @@ def snapshot(con: DuckDBPyConnection, source: Path, target: Path, *, keep_n: int
     """
     con.execute("CHECKPOINT")
     target.parent.mkdir(parents=True, exist_ok=True)
-    coming = _coming(target)
+    coming = coming_beside(target)
     try:
         shutil.copyfile(source, coming)
         place(coming, target, keep_n=keep_n)
@@ -105,7 +105,7 @@ def link(source: Path, target: Path, *, keep_n: int) -> None:
     with _alone(target) as is_alone:
         if not is_alone:  # a merge is under way, which looks at this file again before it ends
             return
-        coming = _coming(target)
+        coming = coming_beside(target)
         os.link(source, coming)
         place(coming, target, keep_n=keep_n)
 
@@ -150,13 +150,13 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def _merged(sources: Iterable[Path], target: Path, *, memory: str, keep_n: int) -> dict[int, Path]:
     best = restore.most_advanced(sources)
-    coming = _coming(target)
+    coming = coming_beside(target)
     try:
         _build(coming, best, memory=memory)
         place(coming, target, keep_n=keep_n)
     except BaseException:
         with contextlib.suppress(OSError):  # half a file would hold the space that lacks;
-            _coming(target)  # what cannot be removed now is removed by the next merge
+            coming_beside(target)  # what cannot be removed now is removed by the next merge
         raise
     forget_predecessors(target)
     return {shard: copy.path for shard, copy in best.items()}
@@ -176,7 +176,7 @@ def _build(coming: Path, best: Mapping[int, restore.Copy], *, memory: str) -> No
         con.close()
 
 
-def _coming(target: Path) -> Path:
+def coming_beside(target: Path) -> Path:
     """A hidden name beside the target; what a process that died left of such files goes.
 
     Whoever calls this is alone with the target: by the lock of the worker's file, or by `_alone`.

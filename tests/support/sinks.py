@@ -33,6 +33,7 @@ class MemorySink:
         self.shards: frozenset[int] = frozenset()
         self.events: list[str] = []
         self.threads: dict[str, set[str]] = {}
+        self.published_flushes_n = 0
         self._added: dict[TopicShard, list[Row]] = {}
 
     def agree_on_partitions(self, partitions_n: int) -> None:
@@ -81,6 +82,7 @@ class MemorySink:
 
     def publish(self) -> None:
         self._note("publish")
+        self.published_flushes_n = self.events.count("commit")
 
     def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         return self.letters[:limit]

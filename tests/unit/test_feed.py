@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 import pytest
 from faust.types import TP
-from support.feeds import TPS, fetched, opened, settled, until
+from support.feeds import TPS, fetched, opened, settled
 from support.sinks import MemorySink
 
 from streams import feed as feeding
@@ -221,101 +220,6 @@ def test_a_failing_sink_ends_the_worker_and_nothing_is_durable(method):
         await settled(feed, feed.failed.is_set)
         assert str(feed.failure) == "disk full"
         assert feed.durable_offsets() == {}
-
-    asyncio.run(scenario())
-
-
-class SlowSink(MemorySink):
-    """Each commit waits until the test allows it; the number of those that began."""
-
-    def __init__(self):
-        super().__init__()
-        self.allowed = threading.Semaphore(0)
-        self.begun_n = 0
-
-    def commit(self, added):
-        self.begun_n += 1
-        assert self.allowed.acquire(timeout=5)
-        return super().commit(added)
-
-
-def test_the_next_flush_is_read_while_one_is_committed_and_waits_for_its_turn(monkeypatch):
-    monkeypatch.setattr(feeding, "ADD_ROWS_MIN", 1)
-
-    async def scenario():
-        sink = SlowSink()
-        feed = await opened(sink, flush_age_max_ms=20, flush_rows_max=10)
-        running = asyncio.ensure_future(feed.run())
-        feed.take(fetched(feed, range(10)))
-        await until(lambda: sink.begun_n == 1)
-        feed.take(fetched(feed, range(10, 14)))
-        await until(lambda: sink.rows_buffered() == 4)
-        feed.take(fetched(feed, range(14, 22)))
-        await until(lambda: sink.rows_buffered() == 12)
-        feed.take(fetched(feed, range(22, 40)))
-        full = asyncio.ensure_future(feed.room())
-        await asyncio.sleep(0.1)
-        assert (sink.begun_n, sink.rows_buffered(), full.done()) == (1, 12, False)
-        assert feed.durable_offsets() == {}
-        sink.allowed.release()
-        await until(lambda: sink.begun_n == 2)
-        assert feed.durable_offsets() == {TP("listens", 0): 10}
-        assert not feed.is_drained
-        sink.allowed.release(2)
-        await until(lambda: feed.is_drained)
-        await full
-        assert sink.offsets() == {("listens", 0): list(range(40))}
-        feed.end()
-        await running
-        feed.shut()
-
-    asyncio.run(scenario())
-
-
-def test_nothing_is_committed_behind_a_commit_that_failed(monkeypatch):
-    monkeypatch.setattr(feeding, "ADD_ROWS_MIN", 1)
-
-    class FailingSink(SlowSink):
-        def commit(self, added):
-            super().commit(added)
-            raise OSError("disk full")
-
-    async def scenario():
-        sink = FailingSink()
-        feed = await opened(sink, flush_age_max_ms=20, flush_rows_max=10)
-        running = asyncio.ensure_future(feed.run())
-        feed.take(fetched(feed, range(10)))
-        await until(lambda: sink.begun_n == 1)
-        feed.take(fetched(feed, range(10, 20)))
-        await until(lambda: sink.rows_buffered() == 10)
-        sink.allowed.release(2)
-        await running
-        await feed.release()
-        feed.shut()
-        assert str(feed.failure) == "disk full"
-        assert (sink.begun_n, sink.events.count("seal")) == (1, 1)
-        assert feed.durable_offsets() == {}
-
-    asyncio.run(scenario())
-
-
-def test_shards_are_dealt_anew_only_when_the_commit_under_way_is_done():
-    async def scenario():
-        sink = SlowSink()
-        feed = await opened(sink, flush_age_max_ms=20)
-        running = asyncio.ensure_future(feed.run())
-        feed.take(fetched(feed, range(3)))
-        await until(lambda: sink.begun_n == 1)
-        dealing = asyncio.ensure_future(feed.assign(frozenset()))
-        await asyncio.sleep(0.1)
-        assert not dealing.done()
-        sink.allowed.release()
-        await dealing
-        assert sink.events[-2:] == ["commit", "assign []"]
-        assert feed.durable_offsets() == {}
-        feed.end()
-        await running
-        feed.shut()
 
     asyncio.run(scenario())
 

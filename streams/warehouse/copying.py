@@ -1,0 +1,89 @@
+"""Copying a worker's file while it goes on committing.
+
+Between two checkpoints DuckDB leaves every block alone that the last one named: rows go to its log,
+and full row groups of a large transaction to blocks that nobody names yet. So a copy made meanwhile
+is the file as of that checkpoint, whatever is committed, as long as no checkpoint comes between. A
+copy without the log beside it shows nothing of what came later.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from streams.clock import monotonic_ms
+from streams.warehouse.connect import LOG_BYTES_MAX
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+CHUNK_BYTES = 8 << 20
+LOG_BYTES_MEANWHILE = 1 << 40
+"""No log gets so large while a file is copied, so that none forces a checkpoint."""
+
+
+class AbandonedError(Exception):
+    """Nobody wants the copy any more."""
+
+
+class Copy:
+    """One copy under way, in a thread of its own; no checkpoint may be made before its end."""
+
+    def __init__(self, con: DuckDBPyConnection, source: Path, target: Path) -> None:
+        """Begin to copy the file that `con` has open, which was checkpointed just now."""
+        self._con = con
+        self.target = target
+        self.started_ms = self.ended_ms = monotonic_ms()
+        self._is_unwanted = threading.Event()
+        self._failure: BaseException | None = None
+        allow_log(con, LOG_BYTES_MEANWHILE)
+        self._thread = threading.Thread(target=self._run, args=(source,), name="copy", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is more to copy."""
+        return self._thread.is_alive()
+
+    def end(self) -> None:
+        """Wait for the end. Raises OSError: there is no copy, for want of room or of a right."""
+        self._thread.join()
+        allow_log(self._con, LOG_BYTES_MAX)
+        if self._failure is not None:
+            self.target.unlink(missing_ok=True)  # half a copy would hold the space that lacks
+            raise self._failure
+
+    def abandon(self) -> None:
+        """End it, and leave nothing of it; no matter whether it had ended."""
+        self._is_unwanted.set()
+        self._thread.join()
+        allow_log(self._con, LOG_BYTES_MAX)
+        self.target.unlink(missing_ok=True)
+
+    def _run(self, source: Path) -> None:
+        try:
+            copy(source, self.target, self._is_unwanted)
+        except BaseException as error:  # noqa: BLE001 - raised by `end`, in the sink's thread
+            self._failure = error
+        self.ended_ms = monotonic_ms()
+
+
+def copy(source: Path, target: Path, is_unwanted: threading.Event) -> None:
+    """Copy the bytes and make them durable. Raises OSError, AbandonedError."""
+    chunk = memoryview(bytearray(CHUNK_BYTES))
+    with source.open("rb", buffering=0) as of, target.open("wb", buffering=0) as to:
+        while read_n := of.readinto(chunk):
+            if is_unwanted.is_set():
+                raise AbandonedError
+            at = 0
+            while at < read_n:
+                at += to.write(chunk[at:read_n])
+        os.fsync(to.fileno())
+
+
+def allow_log(con: DuckDBPyConnection, bytes_max: int) -> None:
+    """Let the log grow so far before it forces a checkpoint."""
+    con.execute(f"SET wal_autocheckpoint = '{bytes_max}B'")
