@@ -89,10 +89,18 @@ class Timed(Watched):
     def publish_if_due(self) -> bool:
         """What the snapshot holds can be read now; it may be of an earlier flush than the last."""
         is_published = super().publish_if_due()
+        self._note_readable()
+        return is_published
+
+    def publish(self) -> None:
+        """All that was committed can be read now."""
+        super().publish()
+        self._note_readable()
+
+    def _note_readable(self) -> None:
         readable = self._committed[self._readable_n : self.published_flushes_n]
         self.to_publish_s += [time.time() - sent_s for sent_s in readable]
         self._readable_n = self.published_flushes_n
-        return is_published
 
 
 def latencies(wait_s: float, **run: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of Run

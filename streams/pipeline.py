@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 SECOND_US = 1_000_000
 COPY_BEHIND_BYTES_MIN = 64 << 20
-"""A smaller file is copied in less time than a commit takes."""
+"""A larger file is copied behind later commits; the call that finds it copied publishes it."""
 DECODE_ROWS = 20_000
 """Messages of a topic worth a call of the decoder before the flush needs them."""
 
@@ -93,7 +93,7 @@ class Pipeline:
         self._is_behind = self._is_more_to_move = False
         self._flushes_n = self._held_flushes_n = self.published_flushes_n = 0
         self._copy: Copy | None = None
-        self._publish_took_ms = 0.0
+        self._publish_took_ms = self._copy_took_ms = 0.0
         self._publishing_since_ms = self._published_at_ms = float("-inf")
         self._is_unclean = scrubbing.is_due(self._con)
         self._scrub_from_ms = float("-inf")
@@ -231,10 +231,7 @@ class Pipeline:
         return _flushed(outcome, next_offsets, decoded_ms + monotonic_ms() - started_ms)
 
     def publish_if_due(self) -> bool:
-        """Publish unless nothing changed, the interval runs, or the time share is spent.
-
-        A large file is copied behind later commits; the call that finds it copied publishes it.
-        """
+        """Publish unless nothing changed, the interval runs, or the time share is spent."""
         if self._copy is not None:
             return not self._copy.is_under_way and self._publish_copied(self._copy)
         now_ms = monotonic_ms()
@@ -249,24 +246,28 @@ class Pipeline:
         self._published.parent.mkdir(parents=True, exist_ok=True)
         coming = publish.coming_beside(self._published)
         self._copy = Copy(self._con, self._settings.worker_file, coming)
+        self._publish_took_ms = monotonic_ms() - self._publishing_since_ms
         self._is_changed = self._is_more_to_move
         return False
 
     @property
     def _publish_wait_ms(self) -> float:
-        """From the end of a snapshot to the next: more of the time where we keep up."""
+        """From a snapshot to the next; copying, which holds nothing up, for half of the time."""
         settings = self._settings
         share = settings.publish_share_max if self._is_behind else settings.publish_share_calm_max
-        return max(settings.publish_interval_s * 1_000, self._publish_took_ms / share)
+        held_up_ms = self._publish_took_ms / share
+        return max(settings.publish_interval_s * 1_000, held_up_ms, self._copy_took_ms)
 
     def publish(self) -> None:
         """Checkpoint, copy, rename; the sole publisher's file is also the warehouse."""
+        settings = self._settings
         self._abandon_copy()
         self._make_ready()
-        keep_n = self._settings.publish_keep_n
-        publish.snapshot(self._con, self._settings.worker_file, self._published, keep_n=keep_n)
+        keep_n = settings.publish_keep_n
+        publish.snapshot(self._con, settings.worker_file, self._published, keep_n=keep_n)
         self._is_changed = self._is_more_to_move
-        self._note_published(monotonic_ms())
+        self._note_published()
+        self._publish_took_ms = monotonic_ms() - self._publishing_since_ms
 
     def _make_ready(self) -> None:
         """What is to be done before the checkpoint of a snapshot."""
@@ -278,7 +279,6 @@ class Pipeline:
         self._held_flushes_n = self._flushes_n
 
     def _publish_copied(self, done: Copy) -> bool:
-        """Give the finished copy its name."""
         self._copy = None
         try:
             done.end()
@@ -287,16 +287,17 @@ class Pipeline:
             self._is_changed = True
             done.abandon()
             raise
-        self._note_published(done.ended_ms)
+        self._note_published()
+        self._copy_took_ms = done.took_ms
         return True
 
     def _abandon_copy(self) -> None:
-        """Before another checkpoint: what is being copied would not be that file any more."""
+        """Before another checkpoint, which would change what is being copied."""
         if self._copy is not None:
             self._copy.abandon()
             self._copy, self._is_changed = None, True
 
-    def _note_published(self, ended_ms: float) -> None:
+    def _note_published(self) -> None:
         """The sole publisher's file is also the warehouse; what nobody names any more goes."""
         settings = self._settings
         if set(settings.published_dir.glob(publish.WORKER_GLOB)) == {self._published}:
@@ -306,7 +307,6 @@ class Pipeline:
         archiving.sweep(self._con, settings.named_warehouses(), self._shards)
         self.published_flushes_n = self._held_flushes_n
         self._published_at_ms = monotonic_ms()
-        self._publish_took_ms = ended_ms - self._publishing_since_ms
 
     def _archive_if_due(self) -> bool:
         """Move what is oldest of the facts behind the horizon; whether there was any."""

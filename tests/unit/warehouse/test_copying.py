@@ -106,7 +106,7 @@ def test_a_snapshot_is_the_checkpoint_whatever_was_committed_while_it_was_copied
     assert worker.publish_if_due()
     assert published(worker) == at_checkpoint
     assert worker.published_flushes_n == 1
-    worker._publish_took_ms = 0.0
+    worker._publish_took_ms = worker._copy_took_ms = 0.0
     assert not worker.publish_if_due(), "the second flush is being copied"
     until_copied(worker)
     assert worker.publish_if_due()
@@ -140,7 +140,7 @@ def test_publishing_now_does_not_wait_for_a_copy_and_leaves_nothing_of_it(worker
     worker.publish()
     assert published(worker) == content_of(worker._con)
     assert worker.published_flushes_n == 2
-    worker._publish_took_ms = 0.0
+    worker._publish_took_ms = worker._copy_took_ms = 0.0
     assert not worker.publish_if_due(), "nothing changed since"
     assert (gate.begun_n, coming(worker)) == (1, [])
 
@@ -179,9 +179,16 @@ def test_a_copy_that_finds_no_room_is_an_error_and_is_made_again(worker, parts, 
     assert published(worker) == content_of(worker._con)
 
 
-def test_an_unwanted_copy_ends_at_once(tmp_path):
+@pytest.mark.parametrize("number", [None, errno.EXDEV])
+def test_a_copy_is_byte_equal_in_the_kernel_and_without(tmp_path, monkeypatch, number):
+    def refused(*_):
+        raise OSError(number, "not here")
+
+    if number:
+        monkeypatch.setattr(copying.os, "copy_file_range", refused, raising=False)
+    monkeypatch.setattr(copying, "CHUNK_BYTES", 1_000)
     source, target = tmp_path / "source", tmp_path / "target"
-    source.write_bytes(b"x" * 100)
+    source.write_bytes(bytes(range(256)) * 40)
     is_unwanted = threading.Event()
     copying.copy(source, target, is_unwanted)
     assert target.read_bytes() == source.read_bytes()
@@ -206,6 +213,8 @@ def test_a_worker_that_is_behind_publishes_less_often_than_one_that_keeps_up(tmp
     assert worker._publish_wait_ms == 8_000
     worker._publish_took_ms = 100
     assert worker._publish_wait_ms == 5_000
+    worker._copy_took_ms = 9_000
+    assert worker._publish_wait_ms == 9_000, "a copy holds nothing up, but is work for the disk"
     worker.close()
 
 
