@@ -265,8 +265,8 @@ class Pipeline:
         self._make_ready()
         keep_n = settings.publish_keep_n
         publish.snapshot(self._con, settings.worker_file, self._published, keep_n=keep_n)
-        self._is_changed = self._is_more_to_move
         self._note_published()
+        self._is_changed = self._is_more_to_move
         self._publish_took_ms = monotonic_ms() - self._publishing_since_ms
 
     def _make_ready(self) -> None:
@@ -283,11 +283,11 @@ class Pipeline:
         try:
             done.end()
             publish.place(done.target, self._published, keep_n=self._settings.publish_keep_n)
+            self._note_published()
         except BaseException:
             self._is_changed = True
             done.abandon()
             raise
-        self._note_published()
         self._copy_took_ms = done.took_ms
         return True
 

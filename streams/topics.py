@@ -48,6 +48,8 @@ COORDINATOR_WAIT_MAX_S = 15.0
 """A new cluster makes the topic of the groups' offsets when it is asked for the first time."""
 RETRY_WAIT_S = 0.2
 RETENTION_HORIZONS = 1.5
+RETENTION_BEYOND_DAYS = 7
+"""Kafka keeps at least so much more than the horizon: time to mend a worker that stands still."""
 DAY_MS = 86_400_000
 FOR_EVER = -1
 """Kafka deletes by the records' own times: old events would be gone within minutes."""
@@ -209,7 +211,8 @@ def _enough_brokers(client: KafkaAdminClient, copies_n: int) -> Iterator[None]:
 
 def retention_wanted_ms(settings: Settings) -> int:
     """How old a record may grow before Kafka deletes it, so that a lost disk can be read anew."""
-    return int(settings.horizon_days * RETENTION_HORIZONS * DAY_MS)
+    days = settings.horizon_days
+    return int(max(days * RETENTION_HORIZONS, days + RETENTION_BEYOND_DAYS) * DAY_MS)
 
 
 def _any_time(retention_ms: int) -> dict[str, str]:

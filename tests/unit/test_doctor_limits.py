@@ -86,3 +86,9 @@ def test_made_up_times_are_well_in_topics_that_were_made_for_them(
     monkeypatch.setattr(topics, "records_from", records_from)
     assert times(settings).state == state
     assert asked == [NOW_MS + 60_000]
+
+
+@pytest.mark.parametrize(("horizon_days", "kept_days"), [(30, 45), (14, 21), (2, 9)])
+def test_kafka_is_to_keep_half_a_horizon_more_and_a_week_at_least(horizon_days, kept_days):
+    wanted_ms = topics.retention_wanted_ms(Settings(horizon_days=horizon_days))
+    assert wanted_ms == kept_days * DAY_MS

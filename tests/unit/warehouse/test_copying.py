@@ -89,6 +89,13 @@ def until_copied(worker):
     assert not worker._copy.is_under_way
 
 
+def until_published(worker):
+    worker._publish_took_ms = worker._copy_took_ms = 0.0
+    if not worker.publish_if_due():
+        until_copied(worker)
+        assert worker.publish_if_due()
+
+
 def test_a_snapshot_is_the_checkpoint_whatever_was_committed_while_it_was_copied(worker, gate):
     parts = halves(MANY_N)
     flush(worker, parts[0])
@@ -177,6 +184,24 @@ def test_a_copy_that_finds_no_room_is_an_error_and_is_made_again(worker, parts, 
     until_copied(worker)
     assert worker.publish_if_due()
     assert published(worker) == content_of(worker._con)
+
+
+@pytest.mark.parametrize("is_large", [True, False])
+def test_what_could_not_be_linked_is_published_again(worker, parts, gate, monkeypatch, is_large):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(piping, "COPY_BEHIND_BYTES_MIN", 0 if is_large else 1 << 40)
+    gate.is_open.set()
+    flush(worker, parts[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(piping.publish, "link", full)
+        with pytest.raises(OSError, match="No space left"):
+            until_published(worker)
+    assert (published(worker), worker.published_flushes_n) == (None, 0)
+    until_published(worker)
+    assert published(worker) == content_of(worker._con)
+    assert worker.published_flushes_n == 1
 
 
 @pytest.mark.parametrize("number", [None, errno.EXDEV])
