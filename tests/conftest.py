@@ -33,3 +33,27 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"reference data is not at {folder} (LISTENBACK_SHARED names it)")
     return folder
+
+
+WAITING = ("faults", "integration")
+"""Folders whose long tests wait for processes and brokers more than they compute."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the long simulations, which compute, between the files that wait: both cores have work.
+
+    Between files, as what a file shares is made anew after a test of another file.
+    """
+    long = [item for item in items if item.get_closest_marker("faults")]
+    blocks = [item for item in long if item.get_closest_marker("simulation")]
+    files = [item.path for item in long if item.path.parent.name in WAITING]
+    ends = {path: n for n, path in enumerate(dict.fromkeys(files), start=1)}
+    others = [item for item in items if item not in set(blocks)]
+    ordered, placed_n = [], 0
+    for item, after in zip(others, [*others[1:], None], strict=True):
+        ordered.append(item)
+        if item.path in ends and (after is None or after.path != item.path):
+            wanted_n = max(placed_n, len(blocks) * ends[item.path] // len(ends))
+            ordered += blocks[placed_n:wanted_n]
+            placed_n = wanted_n
+    items[:] = ordered + blocks[placed_n:]
