@@ -13,6 +13,7 @@ from streams.broker import embedded_broker
 if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
+HOUR_S = 3_600
 REGROUP_SESSION_S = 8.0
 """The embedded broker waits half of it: both workers are there before shards are dealt out."""
 
@@ -102,8 +103,9 @@ def workers(bench: Bench) -> list[dict[str, Any]]:
 
 
 def long_run(bench: Bench) -> dict[str, Any]:
-    """The worker over a longer log: resident memory after every commit."""
-    traffic = bench.traffic(events_n=bench.size.long_events_n)
+    """The worker over an hour of event time: resident memory after every commit."""
+    events_n = bench.size.long_events_n
+    traffic = bench.traffic(events_n=events_n, rate=max(1, events_n // HOUR_S))
     with embedded_broker() as broker:
         measured(
             "benchmarks.logs:send_live", bootstrap=broker.bootstrap, name="long", traffic=traffic

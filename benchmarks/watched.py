@@ -86,7 +86,7 @@ class CountingSink:
     rows_n: int = 0
     waiting_n: int = 0
     next_offsets: dict[TopicShard, int] = field(default_factory=dict)
-    published_flushes_n: int = 0
+    is_all_published: bool = True
 
     def agree_on_partitions(self, partitions_n: int) -> None:
         """With any number."""

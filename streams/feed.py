@@ -77,7 +77,6 @@ class Feed:
         self._seal_from_ms = float("-inf")
         self._seal_took_ms = self._commit_took_ms = 0.0
         self._is_open = self._is_ending = False
-        self._flushes_n = 0
         self._positions: dict[TP, int] = {}
         self._durable: dict[TP, int] = {}
         self._room, self._wake = asyncio.Event(), asyncio.Event()
@@ -286,6 +285,8 @@ class Feed:
         is_full = (
             rows_n >= self._settings.flush_rows_max or self._unflushed_bytes >= FLUSH_BYTES_MAX
         )
+        if is_due and not rows_n:  # all of it had been read before
+            self._oldest_ms = self._waiting_since_ms
         if rows_n and (is_full or is_due):
             commit = await self._read(self._seal)
             await self._committed()
@@ -365,7 +366,6 @@ class Feed:
         started_ms = monotonic_ms()
         flushed = commit()
         self._commit_took_ms = monotonic_ms() - started_ms
-        self._flushes_n += 1
         return flushed
 
     def _publish_if_due(self) -> None:
@@ -375,7 +375,7 @@ class Feed:
     def _let_go(self, commit: Commit | None) -> Flushed | None:
         """In the sink's thread: make all of it durable and readable."""
         flushed = self._flushed(commit)
-        if self._sink.published_flushes_n < self._flushes_n:
+        if not self._sink.is_all_published:
             self.publishing.now()
         self.progress.published_n = self.publishing.published_n
         return flushed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -21,12 +21,24 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from streams.engine.rules import Rules
+    from streams.events.batch import Batch
     from streams.events.topics import Topic
 
 NO_EVENTS = {
     topic: pl.DataFrame(schema={**SOURCE, **CONTRACTS[topic].schema}) for topic in JOINED_TOPICS
 }
 NO_REJECTED = pl.DataFrame(schema=REJECTED)
+
+
+@dataclass(slots=True)
+class Buffer:
+    """What came since the last flush: as it came by topic, and what is decoded of it."""
+
+    undecoded: dict[Topic, list[Batch]] = field(default_factory=dict)
+    accepted: dict[Topic, list[pl.DataFrame]] = field(default_factory=dict)
+    rejected: dict[Topic, list[pl.DataFrame]] = field(default_factory=dict)
+    read: list[tuple[str, int, int, int, int]] = field(default_factory=list)
+    rows_n: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ this one: see streams.sink.Sink.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,13 +21,13 @@ from streams.engine.rules import Rules
 from streams.events.contracts import CONTRACTS
 from streams.events.decode import Limits, decode_all
 from streams.events.topics import JOINED_TOPICS, Topic
-from streams.flush import Arrived, commit
+from streams.flush import Arrived, Buffer, commit
 from streams.settings import DAY_US
 from streams.sink import Flushed
 from streams.warehouse import archive, archiving, compact, publish, restore, ruling
 from streams.warehouse import scrub as scrubbing
 from streams.warehouse.connect import hold, open_writable
-from streams.warehouse.copying import Copy
+from streams.warehouse.copying import Copy, check_room
 from streams.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
@@ -49,17 +48,6 @@ COPY_BEHIND_BYTES_MIN = 64 << 20
 """A larger file is copied behind later commits; the call that finds it copied publishes it."""
 DECODE_ROWS = 20_000
 """Messages of a topic worth a call of the decoder before the flush needs them."""
-
-
-@dataclass(slots=True)
-class _Buffer:
-    """What came since the last flush."""
-
-    undecoded: dict[Topic, list[Batch]] = field(default_factory=dict)
-    accepted: dict[Topic, list[pl.DataFrame]] = field(default_factory=dict)
-    rejected: dict[Topic, list[pl.DataFrame]] = field(default_factory=dict)
-    read: list[tuple[str, int, int, int, int]] = field(default_factory=list)
-    rows_n: int = 0
 
 
 class Pipeline:
@@ -87,7 +75,7 @@ class Pipeline:
         self._shards: frozenset[int] = frozenset()
         self._is_dealt = False
         self._next: dict[TopicShard, int] = {}
-        self._buffer = _Buffer()
+        self._buffer = Buffer()
         self._sealed_n = self._committed_n = 0
         self._is_changed = self._is_shown_anew or self._is_ahead_of_snapshot()
         self._is_behind = self._is_more_to_move = False
@@ -137,7 +125,7 @@ class Pipeline:
         """Own these shards; where a published copy is further, our own too, take that one."""
         self._gain(shards - self._shards)
         self._shards, self._is_dealt = shards, True
-        self._buffer = _Buffer()
+        self._buffer = Buffer()
         self._committed_n = self._sealed_n
         stored = self._con.execute("SELECT topic, shard, next_offset FROM topic_shard").fetchall()
         offsets = {(topic, shard): offset for topic, shard, offset in stored}
@@ -202,7 +190,7 @@ class Pipeline:
         started_ms = monotonic_ms()
         for topic in list(self._buffer.undecoded):
             self._decode(topic)
-        buffer, self._buffer = self._buffer, _Buffer()
+        buffer, self._buffer = self._buffer, Buffer()
         read = pl.DataFrame(buffer.read, schema=books.READ, orient="row")
         arrived = Arrived(buffer.accepted, buffer.rejected, read)
         decoded_ms = monotonic_ms() - started_ms
@@ -244,11 +232,17 @@ class Pipeline:
         self._make_ready()
         self._con.execute("CHECKPOINT")
         self._published.parent.mkdir(parents=True, exist_ok=True)
+        check_room(self._settings.worker_file, self._published.parent)
         coming = publish.coming_beside(self._published)
         self._copy = Copy(self._con, self._settings.worker_file, coming)
         self._publish_took_ms = monotonic_ms() - self._publishing_since_ms
         self._is_changed = self._is_more_to_move
         return False
+
+    @property
+    def is_all_published(self) -> bool:
+        """Whether a snapshot holds every flush, and none is on its way."""
+        return self._copy is None and self.published_flushes_n == self._flushes_n
 
     @property
     def _publish_wait_ms(self) -> float:
@@ -293,9 +287,10 @@ class Pipeline:
 
     def _abandon_copy(self) -> None:
         """Before another checkpoint, which would change what is being copied."""
-        if self._copy is not None:
-            self._copy.abandon()
-            self._copy, self._is_changed = None, True
+        unwanted, self._copy = self._copy, None
+        if unwanted is not None:
+            self._is_changed = True
+            unwanted.abandon()
 
     def _note_published(self) -> None:
         """The sole publisher's file is also the warehouse; what nobody names any more goes."""

@@ -69,8 +69,8 @@ class Sink(Protocol):
         """End the buffer and begin a new one; what commits the old one, in the other thread."""
 
     @property
-    def published_flushes_n(self) -> int:
-        """How many of the flushes that were committed, in their order, a snapshot holds."""
+    def is_all_published(self) -> bool:
+        """Whether a snapshot holds every flush, and none is on its way."""
 
     def publish_if_due(self) -> bool:
         """Publish a snapshot when the interval and the time share allow it; as `publish`.

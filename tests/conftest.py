@@ -49,6 +49,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     files = [item.path for item in long if item.path.parent.name in WAITING]
     ends = {path: n for n, path in enumerate(dict.fromkeys(files), start=1)}
     others = [item for item in items if item not in set(blocks)]
+    if not others:
+        return
     ordered, placed_n = [], 0
     for item, after in zip(others, [*others[1:], None], strict=True):
         ordered.append(item)

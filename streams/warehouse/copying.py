@@ -8,8 +8,10 @@ copy without the log beside it shows nothing of what came later.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import shutil
 import threading
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 CHUNK_BYTES = 64 << 20
-CANNOT_IN_KERNEL = {errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL}
+CANNOT_IN_KERNEL = {errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM}
 LOG_BYTES_MEANWHILE = 1 << 40
 """No log gets so large while a file is copied, so that none forces a checkpoint."""
 
@@ -56,15 +58,18 @@ class Copy:
         self._thread.join()
         allow_log(self._con, LOG_BYTES_MAX)
         if self._failure is not None:
-            self.target.unlink(missing_ok=True)  # half a copy would hold the space that lacks
             raise self._failure
 
     def abandon(self) -> None:
         """End it, and leave nothing of it; no matter whether it had ended."""
         self._is_unwanted.set()
         self._thread.join()
+        self._remove()
         allow_log(self._con, LOG_BYTES_MAX)
-        self.target.unlink(missing_ok=True)
+
+    def _remove(self) -> None:
+        with contextlib.suppress(OSError):  # what cannot be removed now is by the next snapshot
+            self.target.unlink(missing_ok=True)
 
     def _run(self, source: Path) -> None:
         started_ms = monotonic_ms()
@@ -72,15 +77,25 @@ class Copy:
             copy(source, self.target, self._is_unwanted)
         except BaseException as error:  # noqa: BLE001 - raised by `end`, in the sink's thread
             self._failure = error
+            self._remove()  # half a copy would hold the space that the log needs
         self.took_ms = monotonic_ms() - started_ms
+
+
+def check_room(source: Path, folder: Path) -> None:
+    """Raise OSError where a copy would leave no room for the log beside it."""
+    if shutil.disk_usage(folder).free < source.stat().st_size + LOG_BYTES_MAX:
+        raise OSError(errno.ENOSPC, "no room for a copy and the log beside it", str(folder))
 
 
 def copy(source: Path, target: Path, is_unwanted: threading.Event) -> None:
     """Copy the bytes and make them durable. Raises OSError, AbandonedError."""
     with source.open("rb", buffering=0) as of, target.open("wb", buffering=0) as to:
+        size = os.fstat(of.fileno()).st_size
         while _copied_some(of, to):
             if is_unwanted.is_set():
                 raise AbandonedError
+        if to.tell() < size:
+            raise OSError(errno.EIO, "the copy is shorter than the file", str(target))
         os.fsync(to.fileno())
 
 

@@ -77,6 +77,10 @@ class MemorySink:
         for key, rows in added.items():
             self.flushed.setdefault(key, []).extend(rows)
 
+    @property
+    def is_all_published(self) -> bool:
+        return self.published_flushes_n == self.events.count("commit")
+
     def publish_if_due(self) -> bool:
         return False
 

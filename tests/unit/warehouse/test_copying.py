@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.simulated import SHARDS_N, batches
@@ -175,6 +177,7 @@ def test_a_copy_that_finds_no_room_is_an_error_and_is_made_again(worker, parts, 
         patch.setattr(copying, "copy", full)
         assert not worker.publish_if_due()
         until_copied(worker)
+        assert coming(worker) == [], "the log of the next commit needs that room"
         with pytest.raises(OSError, match="No space left"):
             worker.publish_if_due()
     assert (published(worker), coming(worker)) == (None, [])
@@ -184,6 +187,70 @@ def test_a_copy_that_finds_no_room_is_an_error_and_is_made_again(worker, parts, 
     until_copied(worker)
     assert worker.publish_if_due()
     assert published(worker) == content_of(worker._con)
+
+
+def test_no_copy_is_begun_that_would_leave_the_log_no_room(worker, parts, gate, monkeypatch):
+    flush(worker, parts[0])
+    room = worker._settings.worker_file.stat().st_size + copying.LOG_BYTES_MAX
+    free = SimpleNamespace(free=room - 1_000_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(copying.shutil, "disk_usage", lambda _: free)
+        with pytest.raises(OSError, match="no room for a copy") as found:
+            worker.publish_if_due()
+    assert found.value.errno == errno.ENOSPC
+    assert (gate.begun_n, coming(worker)) == (0, [])
+    flush(worker, parts[1])
+    gate.is_open.set()
+    until_published(worker)
+    assert published(worker) == content_of(worker._con)
+
+
+def test_a_copy_shorter_than_the_file_is_none(tmp_path, monkeypatch):
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * 100)
+    monkeypatch.setattr(copying, "_copied_some", lambda *_: 0)
+    with pytest.raises(OSError, match="shorter than the file"):
+        copying.copy(source, tmp_path / "target", threading.Event())
+
+
+def test_a_folder_that_refuses_the_removal_does_not_keep_a_worker_from_ending(
+    tmp_path, parts, gate, monkeypatch
+):
+    def refused(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    worker = Pipeline(Settings(data_dir=tmp_path, publish_interval_s=0))
+    worker.assign(frozenset(range(SHARDS_N)))
+    flush(worker, parts[0])
+    assert not worker.publish_if_due()
+    gate.is_open.set()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refused)
+        worker.close()
+    assert len(coming(worker)) == 1, "the next snapshot removes it"
+    again = Pipeline(Settings(data_dir=tmp_path, publish_interval_s=0))
+    again.assign(frozenset(range(SHARDS_N)))
+    again.publish()
+    assert coming(again) == []
+    assert again.is_all_published
+    again.close()
+
+
+def test_what_is_on_its_way_is_not_published_yet(worker, parts, gate):
+    assert worker.is_all_published
+    flush(worker, parts[0])
+    assert not worker.is_all_published
+    worker.publish()
+    assert worker.is_all_published
+    flush(worker, parts[1])
+    worker._publish_took_ms = 0.0
+    assert not worker.publish_if_due()
+    worker.published_flushes_n = 2
+    assert not worker.is_all_published, "a copy is under way"
+    gate.is_open.set()
+    until_copied(worker)
+    assert worker.publish_if_due()
+    assert worker.is_all_published
 
 
 @pytest.mark.parametrize("is_large", [True, False])
