@@ -38,6 +38,9 @@ def shared() -> Path:
 WAITING = ("faults", "integration")
 """Folders whose long tests wait for processes and brokers more than they compute."""
 
+LONGEST = ("mutants", "property")
+"""Folders whose long tests take minutes each: one begun last would be waited for alone."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the long simulations, which compute, between the files that wait: both cores have work.
@@ -48,7 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     blocks = [item for item in long if item.get_closest_marker("simulation")]
     files = [item.path for item in long if item.path.parent.name in WAITING]
     ends = {path: n for n, path in enumerate(dict.fromkeys(files), start=1)}
-    others = [item for item in items if item not in set(blocks)]
+    first = [item for item in long if item.path.parent.name in LONGEST]
+    others = first + [item for item in items if item not in {*blocks, *first}]
     if not others:
         return
     ordered, placed_n = [], 0
