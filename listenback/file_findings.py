@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from listenback.finding import Finding
 from streams.clock import now_us
-from streams.warehouse import night_outcome
+from streams.warehouse import copying, night_outcome
 from streams.warehouse import nights as pinned
 from streams.warehouse.publish import WORKER_GLOB
 
@@ -37,6 +37,8 @@ def room(settings: Settings) -> Finding:
     largest = max(sizes, key=lambda path: sizes[path])
     free_bytes = shutil.disk_usage(nearest_folder(settings.published_dir)).free
     needed_bytes = COPIES_N * sizes[largest]
+    if sizes[largest] >= copying.COPY_BEHIND_BYTES_MIN:
+        needed_bytes = max(needed_bytes, copying.needed_bytes(sizes[largest]))
     says = (
         f"publishing {largest.name} needs {needed_bytes / GIB:,.2f} GiB in "
         f"{settings.published_dir}, {free_bytes / GIB:,.2f} GiB are free"

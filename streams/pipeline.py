@@ -27,7 +27,7 @@ from streams.sink import Flushed
 from streams.warehouse import archive, archiving, compact, publish, restore, ruling
 from streams.warehouse import scrub as scrubbing
 from streams.warehouse.connect import hold, open_writable
-from streams.warehouse.copying import Copy, check_room
+from streams.warehouse.copying import COPY_BEHIND_BYTES_MIN, Copy, check_room
 from streams.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
@@ -44,14 +44,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECOND_US = 1_000_000
-COPY_BEHIND_BYTES_MIN = 64 << 20
-"""A larger file is copied behind later commits; the call that finds it copied publishes it."""
 DECODE_ROWS = 20_000
 """Messages of a topic worth a call of the decoder before the flush needs them."""
 
 
 class Pipeline:
-    """A worker's shards in its own file. Satisfies streams.sink.Sink."""
+    """A worker's shards in its own file. Satisfies streams.sink.Sink.
+
+    published_flushes_n: how many of this pipeline's flushes, in their order, a snapshot holds.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Open the worker's file and bring it to the newest schema.
@@ -78,11 +79,11 @@ class Pipeline:
         self._buffer = Buffer()
         self._sealed_n = self._committed_n = 0
         self._is_changed = self._is_shown_anew or self._is_ahead_of_snapshot()
-        self._is_behind = self._is_more_to_move = False
+        self._is_behind = False
         self._flushes_n = self._held_flushes_n = self.published_flushes_n = 0
         self._copy: Copy | None = None
         self._publish_took_ms = self._copy_took_ms = 0.0
-        self._publishing_since_ms = self._published_at_ms = float("-inf")
+        self._published_at_ms = float("-inf")
         self._is_unclean = scrubbing.is_due(self._con)
         self._scrub_from_ms = float("-inf")
 
@@ -229,14 +230,14 @@ class Pipeline:
         if self._settings.worker_file.stat().st_size < COPY_BEHIND_BYTES_MIN:
             self.publish()
             return True
-        self._make_ready()
+        is_more_to_move = self._make_ready()
         self._con.execute("CHECKPOINT")
         self._published.parent.mkdir(parents=True, exist_ok=True)
         check_room(self._settings.worker_file, self._published.parent)
         coming = publish.coming_beside(self._published)
         self._copy = Copy(self._con, self._settings.worker_file, coming)
-        self._publish_took_ms = monotonic_ms() - self._publishing_since_ms
-        self._is_changed = self._is_more_to_move
+        self._publish_took_ms = monotonic_ms() - now_ms
+        self._is_changed = is_more_to_move
         return False
 
     @property
@@ -254,25 +255,25 @@ class Pipeline:
 
     def publish(self) -> None:
         """Checkpoint, copy, rename; the sole publisher's file is also the warehouse."""
-        settings = self._settings
+        settings, started_ms = self._settings, monotonic_ms()
         self._abandon_copy()
-        self._make_ready()
+        is_more_to_move = self._make_ready()
         keep_n = settings.publish_keep_n
         publish.snapshot(self._con, settings.worker_file, self._published, keep_n=keep_n)
         self._note_published()
-        self._is_changed = self._is_more_to_move
-        self._publish_took_ms = monotonic_ms() - self._publishing_since_ms
+        self._is_changed = is_more_to_move
+        self._publish_took_ms = monotonic_ms() - started_ms
 
-    def _make_ready(self) -> None:
-        """What is to be done before the checkpoint of a snapshot."""
-        self._publishing_since_ms = monotonic_ms()
+    def _make_ready(self) -> bool:
+        """What comes before the checkpoint of a snapshot; whether facts may be left to archive."""
         self._drop_broken()
         self._scrub_if_due()
         compact.fold_if_due(self._con)
-        self._is_more_to_move = self._archive_if_due()
         self._held_flushes_n = self._flushes_n
+        return self._archive_if_due()
 
     def _publish_copied(self, done: Copy) -> bool:
+        """Give a finished copy its name."""
         self._copy = None
         try:
             done.end()

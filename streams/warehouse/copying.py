@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+COPY_BEHIND_BYTES_MIN = 64 << 20
+"""A larger file is copied behind later commits; the call that finds it copied publishes it."""
 CHUNK_BYTES = 64 << 20
 CANNOT_IN_KERNEL = {errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM}
 LOG_BYTES_MEANWHILE = 1 << 40
@@ -81,9 +83,14 @@ class Copy:
         self.took_ms = monotonic_ms() - started_ms
 
 
+def needed_bytes(size: int) -> int:
+    """What must be free to copy a file of `size` bytes: it, and the log of those who go on."""
+    return size + LOG_BYTES_MAX
+
+
 def check_room(source: Path, folder: Path) -> None:
     """Raise OSError where a copy would leave no room for the log beside it."""
-    if shutil.disk_usage(folder).free < source.stat().st_size + LOG_BYTES_MAX:
+    if shutil.disk_usage(folder).free < needed_bytes(source.stat().st_size):
         raise OSError(errno.ENOSPC, "no room for a copy and the log beside it", str(folder))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from faust.types import TP
 
@@ -36,6 +37,17 @@ async def opened(sink, *, tps=TPS, begin=0, end=1_000_000, accept_loss=False, **
     wanted = await feed.assign(tps)
     feed.opened(wanted, dict.fromkeys(tps, begin), dict.fromkeys(tps, end))
     return feed
+
+
+@contextlib.asynccontextmanager
+async def running(sink, **settings):
+    """A feed that runs until the test is through with it, or the sink fails."""
+    feed = await opened(sink, **settings)
+    run = asyncio.ensure_future(feed.run())
+    yield feed
+    feed.end()
+    await run
+    feed.shut()
 
 
 async def settled(feed, condition):

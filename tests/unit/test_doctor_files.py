@@ -11,6 +11,8 @@ import pytest
 from listenback.file_findings import of_nights, room
 from listenback.findings import findings
 from streams.settings import Settings
+from streams.warehouse import copying
+from streams.warehouse.connect import LOG_BYTES_MAX
 
 TODAY = dt.date(2026, 11, 23)
 
@@ -35,6 +37,18 @@ def test_a_snapshot_needs_room_for_two_copies_of_the_largest_file_with_its_log(
     assert one.state == state
     assert "publishing worker-b.duckdb needs" in one.says
     assert ("Make room" in one.todo) == (state == "warn")
+
+
+@pytest.mark.parametrize(("free_bytes", "state"), [(-1, "warn"), (0, "ok")])
+def test_a_file_copied_behind_commits_needs_room_for_the_log_of_them(
+    settings, monkeypatch, free_bytes, state
+):
+    size = copying.COPY_BEHIND_BYTES_MIN
+    with (settings.worker_file.parent / "worker-a.duckdb").open("wb") as file:
+        file.truncate(size)
+    free = SimpleNamespace(free=size + LOG_BYTES_MAX + free_bytes)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    assert room(settings).state == state
 
 
 def test_without_a_worker_file_there_is_nothing_to_make_room_for(settings):

@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 from faust.types import TP
-from support.feeds import fetched, opened, until
+from support.feeds import fetched, running, until
 from support.sinks import MemorySink
 
 from streams import feed as feeding
@@ -31,30 +31,26 @@ def test_the_next_flush_is_sealed_while_one_is_committed_and_waits_for_its_turn(
 
     async def scenario():
         sink = SlowSink()
-        feed = await opened(sink, flush_age_max_ms=60_000, flush_rows_max=10)
-        running = asyncio.ensure_future(feed.run())
-        feed.take(fetched(feed, range(10)))
-        await until(lambda: sink.begun_n == 1)
-        feed.take(fetched(feed, range(10, 14)))
-        await until(lambda: sink.rows_buffered() == 4)
-        feed.take(fetched(feed, range(14, 22)))
-        await until(lambda: sink.events.count("seal") == 2)
-        feed.take(fetched(feed, range(22, 40)))
-        full = asyncio.ensure_future(feed.room())
-        await asyncio.sleep(0.1)
-        assert (sink.begun_n, sink.rows_buffered(), full.done()) == (1, 0, False)
-        assert feed.durable_offsets() == {}
-        sink.allowed.release()
-        await until(lambda: sink.begun_n == 2)
-        assert feed.durable_offsets() == {TP("listens", 0): 10}
-        assert not feed.is_drained
-        sink.allowed.release(2)
-        await until(lambda: feed.is_drained)
-        await full
-        assert sink.offsets() == {("listens", 0): list(range(40))}
-        feed.end()
-        await running
-        feed.shut()
+        async with running(sink, flush_age_max_ms=60_000, flush_rows_max=10) as feed:
+            feed.take(fetched(feed, range(10)))
+            await until(lambda: sink.begun_n == 1)
+            feed.take(fetched(feed, range(10, 14)))
+            await until(lambda: sink.rows_buffered() == 4)
+            feed.take(fetched(feed, range(14, 22)))
+            await until(lambda: sink.events.count("seal") == 2)
+            feed.take(fetched(feed, range(22, 40)))
+            full = asyncio.ensure_future(feed.room())
+            await asyncio.sleep(0.1)
+            assert (sink.begun_n, sink.rows_buffered(), full.done()) == (1, 0, False)
+            assert feed.durable_offsets() == {}
+            sink.allowed.release()
+            await until(lambda: sink.begun_n == 2)
+            assert feed.durable_offsets() == {TP("listens", 0): 10}
+            assert not feed.is_drained
+            sink.allowed.release(2)
+            await until(lambda: feed.is_drained)
+            await full
+            assert sink.offsets() == {("listens", 0): list(range(40))}
 
     asyncio.run(scenario())
 
@@ -64,23 +60,19 @@ def test_what_is_old_is_sealed_before_the_commit_under_way_ends(monkeypatch):
 
     async def scenario():
         sink = SlowSink()
-        feed = await opened(sink, flush_age_max_ms=20)
-        running = asyncio.ensure_future(feed.run())
-        feed.take(fetched(feed, range(2)))
-        await until(lambda: sink.begun_n == 1)
-        feed.take(fetched(feed, range(2, 5)))
-        await until(lambda: sink.events.count("seal") == 2)
-        feed.take(fetched(feed, range(5, 6)))
-        await asyncio.sleep(0.05)
-        assert (sink.begun_n, sink.events.count("seal")) == (1, 2), "one behind it, not more"
-        assert not feed.is_drained
-        sink.allowed.release(3)
-        await until(lambda: feed.is_drained)
-        assert sink.offsets() == {("listens", 0): list(range(6))}
-        assert sink.events.count("commit") == 3
-        feed.end()
-        await running
-        feed.shut()
+        async with running(sink, flush_age_max_ms=20) as feed:
+            feed.take(fetched(feed, range(2)))
+            await until(lambda: sink.begun_n == 1)
+            feed.take(fetched(feed, range(2, 5)))
+            await until(lambda: sink.events.count("seal") == 2)
+            feed.take(fetched(feed, range(5, 6)))
+            await asyncio.sleep(0.05)
+            assert (sink.begun_n, sink.events.count("seal")) == (1, 2), "one behind it, not more"
+            assert not feed.is_drained
+            sink.allowed.release(3)
+            await until(lambda: feed.is_drained)
+            assert sink.offsets() == {("listens", 0): list(range(6))}
+            assert sink.events.count("commit") == 3
 
     asyncio.run(scenario())
 
@@ -88,15 +80,11 @@ def test_what_is_old_is_sealed_before_the_commit_under_way_ends(monkeypatch):
 def test_what_a_snapshot_does_not_hold_is_published_before_shards_are_given_away():
     async def scenario(*, is_held):
         sink = MemorySink()
-        feed = await opened(sink, flush_age_max_ms=10)
-        feed.take(fetched(feed, range(3)))
-        running = asyncio.ensure_future(feed.run())
-        await until(lambda: feed.progress.flushes_n)
-        sink.published_flushes_n = int(is_held)
-        await feed.release()
-        feed.end()
-        await running
-        feed.shut()
+        async with running(sink, flush_age_max_ms=10) as feed:
+            feed.take(fetched(feed, range(3)))
+            await until(lambda: feed.progress.flushes_n)
+            sink.published_flushes_n = int(is_held)
+            await feed.release()
         return sink.events.count("publish")
 
     assert asyncio.run(scenario(is_held=False)) == 1
@@ -113,19 +101,16 @@ def test_nothing_is_committed_behind_a_commit_that_failed(monkeypatch):
 
     async def scenario():
         sink = FailingSink()
-        feed = await opened(sink, flush_age_max_ms=20, flush_rows_max=10)
-        running = asyncio.ensure_future(feed.run())
-        feed.take(fetched(feed, range(10)))
-        await until(lambda: sink.begun_n == 1)
-        feed.take(fetched(feed, range(10, 20)))
-        await until(lambda: sink.events.count("seal") == 2)
-        sink.allowed.release(2)
-        await running
-        await feed.release()
-        feed.shut()
-        assert str(feed.failure) == "disk full"
-        assert (sink.begun_n, sink.events.count("commit")) == (1, 1)
-        assert feed.durable_offsets() == {}
+        async with running(sink, flush_age_max_ms=20, flush_rows_max=10) as feed:
+            feed.take(fetched(feed, range(10)))
+            await until(lambda: sink.begun_n == 1)
+            feed.take(fetched(feed, range(10, 20)))
+            await until(lambda: sink.events.count("seal") == 2)
+            sink.allowed.release(2)
+            await feed.release()
+            assert str(feed.failure) == "disk full"
+            assert (sink.begun_n, sink.events.count("commit")) == (1, 1)
+            assert feed.durable_offsets() == {}
 
     asyncio.run(scenario())
 
@@ -133,19 +118,15 @@ def test_nothing_is_committed_behind_a_commit_that_failed(monkeypatch):
 def test_shards_are_dealt_anew_only_when_the_commit_under_way_is_done():
     async def scenario():
         sink = SlowSink()
-        feed = await opened(sink, flush_age_max_ms=20)
-        running = asyncio.ensure_future(feed.run())
-        feed.take(fetched(feed, range(3)))
-        await until(lambda: sink.begun_n == 1)
-        dealing = asyncio.ensure_future(feed.assign(frozenset()))
-        await asyncio.sleep(0.1)
-        assert not dealing.done()
-        sink.allowed.release()
-        await dealing
-        assert sink.events[-2:] == ["commit", "assign []"]
-        assert feed.durable_offsets() == {}
-        feed.end()
-        await running
-        feed.shut()
+        async with running(sink, flush_age_max_ms=20) as feed:
+            feed.take(fetched(feed, range(3)))
+            await until(lambda: sink.begun_n == 1)
+            dealing = asyncio.ensure_future(feed.assign(frozenset()))
+            await asyncio.sleep(0.1)
+            assert not dealing.done()
+            sink.allowed.release()
+            await dealing
+            assert sink.events[-2:] == ["commit", "assign []"]
+            assert feed.durable_offsets() == {}
 
     asyncio.run(scenario())
