@@ -19,8 +19,10 @@ from unittest import mock
 import pytest
 from support.oracle import differences
 from support.simulation import script
+from support.simulation.behind import copies_that_pause
 from support.simulation.cheap import cheap_files
 from support.simulation.crash import SEAMS
+from support.simulation.member import workers_n
 from support.simulation.prefix import check_prefix
 from support.simulation.world import World
 
@@ -44,14 +46,16 @@ pytestmark = [
 ]
 
 SEEDS_N = int(os.environ.get("LISTENBACK_SIMULATION_SEEDS_N", "1000"))
-BLOCK_SEEDS = 25
+BLOCK_SEEDS = 20
 FAST_SEEDS_N = 8
 SEEDS_PER_LOG = 20
 REACHING_SEEDS_N = 100
-"""In so many seeds each seam has its turn six times, and three tries each time."""
-TRUE_EVERY = 17
+"""In so many seeds each seam has its turn four times, and three tries each time."""
+TRUE_EVERY = 41
 """One in so many seeds decodes, and opens files, as a process does; the others do so cheaply. No
 divisor of what else comes in turn, so that each seam has its share of them."""
+TURNS_SEEDS_N = 3_000
+"""In so many seeds each seam has its turn in each kind of world, if it has one at all."""
 NAMED = [int(n) for n in os.environ.get("LISTENBACK_SIMULATION_SEEDS", "").split(",") if n]
 BLOCKS = [
     pytest.param(
@@ -105,9 +109,14 @@ def clean(log_seed: int, folder: Path) -> tuple[Log, Content, script.Decoder]:
     return log, content, script.Decoder(log)
 
 
+def is_true(seed: int) -> bool:
+    """Whether a seed decodes and opens files as a process does."""
+    return seed % TRUE_EVERY == 0
+
+
 def crashes_n(seed: int) -> int:
-    """One crash, or a second one in what the first left, as many of each as of the other."""
-    return 1 + seed // 3 % 2
+    """One crash; in one run of four a second one, in what the first left."""
+    return 1 + (seed // 3 % 4 == 0)
 
 
 def seams_of(seed: int) -> list[str]:
@@ -122,8 +131,8 @@ def run(seed: int, folder: Path) -> World:
     limits = bounds(seed // SEEDS_PER_LOG)
     world = World(seed, log, home, template(folder, **limits), **limits)
     try:
-        with contextlib.ExitStack() as cheaper:
-            if seed % TRUE_EVERY:
+        with copies_that_pause(), contextlib.ExitStack() as cheaper:
+            if not is_true(seed):
                 cheaper.enter_context(mock.patch.object(pipeline, "decode_all", decoder))
                 cheaper.enter_context(cheap_files(folder))
             found = world.run(seams_of(seed))
@@ -139,9 +148,10 @@ def run(seed: int, folder: Path) -> World:
 
 
 def crashed_in(seed: int, folder: Path) -> Counter[str]:
-    """Run a seed; how often each seam was crashed in, zombies and torn WALs beside them."""
+    """Run a seed; how often each seam was crashed in, and what else is to happen beside them."""
     world = run(seed, folder)
-    return world.crashed + Counter({"zombie": world.zombies_n, "torn": world.torn_n})
+    others = {"zombie": world.zombies_n, "torn": world.remains.torn_n, "beside": world.beside_n}
+    return world.crashed + Counter(others)
 
 
 if NAMED:
@@ -152,6 +162,16 @@ if NAMED:
 
 else:
 
+    @pytest.mark.parametrize(
+        "kind", [lambda seed: workers_n(seed) == 2, lambda seed: workers_n(seed) == 3, is_true]
+    )
+    def test_each_seam_has_its_share_of_each_kind_of_world(kind):
+        """Where their number shares a divisor with the turns, some meet no third worker, ever."""
+        seeds = [seed for seed in range(TURNS_SEEDS_N) if kind(seed)]
+        of_kind = Counter(seam for seed in seeds for seam in seams_of(seed))
+        share_n = of_kind.total() / len(SEAMS)
+        assert all(of_kind[seam] > share_n / 2 for seam in SEAMS)
+
     @pytest.mark.parametrize("seed", range(FAST_SEEDS_N))
     def test_a_crash_changes_nothing(seed, folder):
         run(seed, folder)
@@ -160,8 +180,9 @@ else:
     def test_each_seam_is_crashed_in_and_changes_nothing(folder):
         """What was not crashed in is not tested: the first seeds, whose crashes are counted."""
         found = sum((crashed_in(seed, folder) for seed in range(REACHING_SEEDS_N)), Counter())
-        assert {*SEAMS, "zombie", "torn"} <= set(found)
+        assert {*SEAMS, "zombie", "torn", "beside"} <= set(found)
 
     @pytest.mark.parametrize("seeds", BLOCKS)
     def test_crashes_between_any_two_steps_lose_double_and_change_nothing(seeds, folder):
-        assert sum((crashed_in(seed, folder) for seed in seeds), Counter()).total() >= len(seeds)
+        found = sum((crashed_in(seed, folder) for seed in seeds), Counter())
+        assert sum(found[seam] for seam in SEAMS) >= len(seeds)

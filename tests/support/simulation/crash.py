@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
-    from pathlib import Path
     from types import CodeType, FrameType
 
 SEAMS: dict[str, tuple[str, str]] = {
@@ -42,13 +41,18 @@ SEAMS: dict[str, tuple[str, str]] = {
     "restore": ("assign", "streams.warehouse.restore:take_shards"),
     "drop": ("assign", "streams.warehouse.restore:drop_shards"),
     "letters": ("letters", "streams.dead_letters:mark_forwarded"),
+    "copy behind": ("behind", "streams.pipeline:Pipeline.publish_if_due"),
+    "commit beside a copy": ("beside", "streams.warehouse.connect:transaction"),
+    "torn commit beside a copy": ("beside", "streams.warehouse.connect:transaction"),
+    "copied": ("beside", "streams.pipeline:Pipeline._publish_copied"),
+    "give a copy up": ("hurry", "streams.pipeline:Pipeline._abandon_copy"),
     "merge": ("merge", "streams.warehouse.publish:_build"),
 }
 """Seam -> the step it lies in, and the function whose lines are crash points."""
 VISITS_N = {"append": 9, "replace": 4}
 """How often a step runs through the function, where that is more than once."""
 
-AT = {"torn commit": 6}
+AT = {"torn commit": 6, "torn commit beside a copy": 6}
 """The return behind `con.commit()`: between the line before and it lies the writing of the WAL."""
 
 
@@ -113,9 +117,3 @@ def nth_of(seam: str, rng: random.Random) -> int:
     own = len({line for *_, line in code_of(seam).co_lines() if line is not None})
     visits_n = VISITS_N.get(seam, 1) if rng.random() < 0.5 else 1
     return rng.randint(1, own * visits_n)
-
-
-def sizes(folder: Path) -> dict[str, int]:
-    """The files of a folder and of those below it."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.stat().st_size for path in files}

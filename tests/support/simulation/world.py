@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import random
 import shutil
+import threading
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from support.simulation import script
-from support.simulation.crash import SEAMS, Crash, Crashed, nth_of, sizes
+from support.simulation import behind, script
+from support.simulation.crash import AT, SEAMS, Crash, Crashed, nth_of
+from support.simulation.member import Worker, workers_n
 from support.simulation.prefix import check_prefix
+from support.simulation.remains import Remains
 
 from streams.events.topics import JOINED_TOPICS
 from streams.pipeline import Pipeline
 from streams.settings import Settings
-from streams.warehouse import archiving, publish
+from streams.warehouse import archiving, publish, restore
 from streams.warehouse.connect import open_readable
 from streams.warehouse.content import content_of
 
@@ -31,23 +33,13 @@ if TYPE_CHECKING:
 
 ARCHIVE_ROWS_MIN = 4
 """Few enough that some days of a log go to a part; of the others some rows are old and stay."""
+ARCHIVING_SHARE = 0.3
+"""Of the worlds that are not to be killed while they archive. Moving a piece costs a flush."""
+MERGED_SHARE = 0.3
 FETCH_RECORDS_MAX = 16
 LETTERS_N = 7
-AGEING_READS_MAX = 9
+AGEING_FLUSHES_MAX, AGEING_READS_N = 3, 3
 TRIES_MAX = 3
-
-
-@dataclass(slots=True)
-class Worker:
-    """One member of the group, in its present life."""
-
-    name: str
-    lives_n: int = 0
-    pipeline: Pipeline | None = None
-    shards: frozenset[int] = frozenset()
-    position: dict[Place, int] = field(default_factory=dict)
-    acknowledged: dict[Place, int] = field(default_factory=dict)
-    is_zombie: bool = False
 
 
 class World:
@@ -65,25 +57,28 @@ class World:
         self._settings = settings
         self._published = folder / "published"
         self._published.mkdir(parents=True)
-        self._workers = [Worker(str(n)) for n in range(3 if seed % 4 == 3 else 2)]
+        self._workers = [Worker(str(n)) for n in range(workers_n(seed))]
+        self._archives = False
         self._sent: set[str] = set()
-        self._sizes: tuple[int, int] = (0, 0)
         self.crashed: Counter[str] = Counter()
-        self.torn_n = self.zombies_n = 0
+        self.zombies_n = self.beside_n = 0
+        self.remains = Remains(self._published, folder / "hidden")
 
     def run(self, seams: list[str]) -> Content:
         """Crash in each of these seams, and read the log to its end.
 
-        What it ends with is what all have published, merged; or, in half of the runs, what the
+        What it ends with is what all have published, merged; or, in most of the runs, what the
         last of the group has, which took over all shards.
         """
+        asked = any(SEAMS[seam][0] == "archive" for seam in seams)
+        self._archives = asked or self._rng.random() < ARCHIVING_SHARE
         for worker in self._workers:
             self._live(worker)
         self._deal()
         for seam in seams:
             self._advance()
             self._crash_in(seam)
-        is_merged = "merge" in seams or self._rng.random() < 0.5
+        is_merged = "merge" in seams or self._rng.random() < MERGED_SHARE
         last = [] if is_merged else [self._rng.choice(self._workers)]
         self._finish(last or self._workers)
         return self._whole("merge" in seams) if is_merged else self._held_by(last[0])
@@ -92,7 +87,8 @@ class World:
 
     def _place_of(self, worker: Worker) -> Settings:
         home = self._folder / f"{worker.name}-{worker.lives_n}"
-        archive = {"archive_after_days": 1, "archive_rows_min": ARCHIVE_ROWS_MIN}
+        rows_min = {"archive_after_days": 1, "archive_rows_min": ARCHIVE_ROWS_MIN}
+        archive = {"archive": self._archives, **rows_min}
         own = {"data_dir": home, "worker_id": worker.name, "duckdb_threads_n": 1}
         return Settings(**own, **archive, **self._settings)
 
@@ -110,24 +106,14 @@ class World:
                 shutil.move(file, place.worker_file.parent / file.name)
         worker.pipeline = Pipeline(place)
         worker.shards, worker.is_zombie = frozenset(), False
-        self._check_prefix(worker.pipeline._con)
+        self._check_prefix(worker.own._con)
 
     def _die(self, worker: Worker) -> None:
         """What the process held is gone; nothing of it reaches the files we look at."""
-        assert worker.pipeline is not None
-        worker.pipeline._lock.close()
-        worker.pipeline._con.close()
+        behind.kill(worker.own._copy, worker.copy)
+        worker.own._lock.close()
+        worker.own._con.close()
         worker.pipeline = None
-
-    def _save(self, worker: Worker) -> Path:
-        """The worker's file and WAL as they are now."""
-        saved = self._folder / f"saved-{worker.name}-{worker.lives_n}"
-        saved.mkdir(exist_ok=True)
-        file = self._place_of(worker).worker_file
-        for path in file.parent.glob(f"{file.name}*"):
-            if path.is_file():
-                shutil.copyfile(path, saved / path.name)
-        return saved
 
     # What the group does.
 
@@ -146,8 +132,7 @@ class World:
             self._assign(worker, frozenset(deal[worker.name]))
 
     def _assign(self, worker: Worker, shards: frozenset[int]) -> None:
-        assert worker.pipeline is not None
-        offsets = worker.pipeline.assign(shards)
+        offsets = worker.own.assign(shards)
         worker.shards = shards
         worker.position = {
             (topic, shard): offsets[topic.value, shard]
@@ -188,23 +173,22 @@ class World:
 
     def _read(self, worker: Worker) -> None:
         """Fetches of some of its partitions; some reach back behind what was read."""
-        assert worker.pipeline is not None
         places = sorted(worker.position)
         for place in self._rng.sample(places, k=(len(places) + 1) // 2):
             start = worker.position[place] - self._rng.choice((0, 0, 0, 4))
             coming = [r for r in self._log[place] if r.offset >= start]
             records = coming[: self._rng.randint(1, FETCH_RECORDS_MAX)]
             if records:
-                worker.pipeline.add(script.batch(records, place))
+                worker.own.add(script.batch(records, place))
                 worker.position[place] = max(worker.position[place], records[-1].offset + 1)
 
     def _flush(self, worker: Worker) -> None:
-        assert worker.pipeline is not None
-        if not worker.pipeline.rows_buffered():
+        if not worker.own.rows_buffered():
             return
-        commit = worker.pipeline.seal()
+        commit = worker.own.seal()
         if self._rng.random() < 0.5:  # what the next flush will hold comes before this one's commit
             self._read(worker)
+        self.beside_n += behind.is_copying(worker.own)
         flushed = commit()
         counts = (flushed.accepted_n, flushed.duplicate_n, flushed.dead_lettered_n)
         assert flushed.read_n == sum(counts)
@@ -214,15 +198,31 @@ class World:
                 worker.acknowledged[topic, shard] = offset
 
     def _publish(self, worker: Worker) -> None:
-        assert worker.pipeline is not None
-        worker.pipeline.publish()
+        """At once, whatever is being copied; or behind what follows, until the next call."""
+        if self._rng.random() < 0.5:
+            worker.own.publish()
+        elif behind.is_copying(worker.own):
+            self._end_copy(worker)
+        else:
+            self._begin_copy(worker)
+
+    def _begin_copy(self, worker: Worker) -> None:
+        """Copy a part of the file as it is now."""
+        worker.copy = behind.begin(worker.own, self._rng)
+
+    def _end_copy(self, worker: Worker) -> None:
+        """Publish what was copied, if anything: the file as it was when that began."""
+        if behind.is_copying(worker.own):
+            held = behind.end(worker.own)
+            with contextlib.closing(restore.open_readable(worker.own._published)) as con:
+                assert restore.progress(con) == held
+                self._check_prefix(con)
 
     def _forward(self, worker: Worker) -> None:
         """Send dead letters; whoever dies between sending and marking sends them again."""
-        assert worker.pipeline is not None
-        letters = worker.pipeline.dead_letters(LETTERS_N)
+        letters = worker.own.dead_letters(LETTERS_N)
         self._sent |= {letter.dlq_id for letter in letters}
-        worker.pipeline.mark_forwarded([letter.dlq_id for letter in letters])
+        worker.own.mark_forwarded([letter.dlq_id for letter in letters])
 
     # Crashes.
 
@@ -235,24 +235,26 @@ class World:
     def _is_crashed_in(self, seam: str) -> bool:
         step = SEAMS[seam][0]
         worker = self._rng.choice(self._workers)
+        file = self._place_of(worker).worker_file
         saved = self._folder / f"saved-{worker.name}-{worker.lives_n}"
-        names: dict[str, int] = {}
 
         def happened() -> None:
-            self._save(worker)
-            if seam == "torn commit":
-                self._tear(worker, saved)
-            names.update(self._hide())
+            behind.until_half(worker.own)
+            self.remains.save(file, saved)
+            if seam in AT:
+                self.remains.tear(saved / file.name, self._rng)
+            self.remains.hide()
 
-        crash = Crash(seam, nth_of(seam, self._rng), happened, lambda: self._measure(worker))
+        crash = Crash(seam, nth_of(seam, self._rng), happened, lambda: self.remains.measure(file))
         disturbed = self._step(step, worker)
-        self._measure(worker)
+        self.remains.measure(file)
         try:
             crash.during(disturbed)
         except Crashed:
             self.crashed[seam] += 1
-            self._unhide(names)
             self._die(worker)
+            self.remains.bring_back()
+            self.remains.check()
             is_disk_lost = self._rng.random() < 0.1
             self._live(worker, None if is_disk_lost else saved)
             self._deal(releases=self._rng.random() < 0.5)
@@ -265,15 +267,34 @@ class World:
             return lambda: self._assign(worker, frozenset(script.SHARDS))
         if step == "archive":
             self._age(worker)
-            return lambda: self._publish(worker)
+            return worker.own.publish
         self._read(worker)
         if step == "flush":
             return lambda: self._flush(worker)
-        if step == "publish":
-            self._flush(worker)
-            return lambda: self._publish(worker)
         self._flush(worker)
-        return lambda: self._forward(worker)
+        if step == "letters":
+            return lambda: self._forward(worker)
+        if step == "publish":
+            return worker.own.publish
+        return self._step_behind(step, worker)
+
+    def _step_behind(self, step: str, worker: Worker) -> Callable[[], None]:
+        """A copy with a commit beside it, whole or from its first half on; or one given up."""
+        self._end_copy(worker)
+
+        def beside() -> None:
+            self._read(worker)
+            self._flush(worker)
+            self._end_copy(worker)
+
+        def whole() -> None:
+            self._begin_copy(worker)
+            beside()
+
+        if step == "behind":
+            return whole
+        self._begin_copy(worker)
+        return beside if step == "beside" else worker.own.publish
 
     def _overtake(self, worker: Worker) -> None:
         """Another worker brings all shards further, so that this one takes them over."""
@@ -282,50 +303,18 @@ class World:
         self._assign(other, frozenset(script.SHARDS))
         self._read(other)
         self._flush(other)
-        self._publish(other)
+        other.own.publish()
 
     def _age(self, worker: Worker) -> None:
         """Let a worker read until a day is old enough to be archived."""
-        assert worker.pipeline is not None
         self._assign(worker, frozenset(script.SHARDS))
         when = self._place_of(worker).archived_when()
-        for _ in range(AGEING_READS_MAX):
-            if archiving.due(worker.pipeline._con, **when) is not None:
+        for _ in range(AGEING_FLUSHES_MAX):
+            if archiving.due(worker.own._con, **when) is not None:
                 return
-            self._read(worker)
+            for _ in range(AGEING_READS_N):
+                self._read(worker)
             self._flush(worker)
-
-    def _measure(self, worker: Worker) -> None:
-        """Size of the WAL before a line, to know what the next line adds."""
-        wal = self._wal(worker)
-        self._sizes = (self._sizes[1], wal.stat().st_size if wal.exists() else 0)
-
-    def _tear(self, worker: Worker, saved: Path) -> None:
-        """Killed within a commit, the WAL ends anywhere in what the commit wrote."""
-        wal = saved / self._wal(worker).name
-        before = self._sizes[1]
-        if wal.exists() and before < wal.stat().st_size:
-            os.truncate(wal, self._rng.randrange(before, wal.stat().st_size))
-            self.torn_n += 1
-
-    def _wal(self, worker: Worker) -> Path:
-        file = self._place_of(worker).worker_file
-        return file.with_name(f"{file.name}.wal")
-
-    def _hide(self) -> dict[str, int]:
-        """Second names for what is published at this instant: what comes after did not happen."""
-        hidden = self._folder / "hidden"
-        shutil.rmtree(hidden, ignore_errors=True)
-        shutil.copytree(self._published, hidden, copy_function=os.link)
-        return sizes(hidden)
-
-    def _unhide(self, names: dict[str, int]) -> None:
-        self._bring_back()
-        assert sizes(self._published) == names, "written after the crash"
-
-    def _bring_back(self) -> None:
-        shutil.rmtree(self._published)
-        (self._folder / "hidden").rename(self._published)
 
     # The end.
 
@@ -335,18 +324,26 @@ class World:
             worker.is_zombie = worker not in left
         self._deal()
         for worker in left:
-            assert worker.pipeline is not None
             for place, position in worker.position.items():
                 rest = [r for r in self._log[place] if r.offset >= position]
                 if rest:
-                    worker.pipeline.add(script.batch(rest, place))
+                    worker.own.add(script.batch(rest, place))
             self._flush(worker)
-            self._publish(worker)
+            self._publish_all(worker)
+
+    def _publish_all(self, worker: Worker) -> None:
+        """Whatever it has, now or behind; that may take two copies."""
+        if self._rng.random() < 0.5:
+            worker.own.publish()
+        else:
+            self._end_copy(worker)
+            self._begin_copy(worker)
+            self._end_copy(worker)
+        assert worker.own.is_all_published
 
     def _held_by(self, last: Worker) -> Content:
         """The last of the group holds all shards: what it has published is the whole log."""
-        assert last.pipeline is not None
-        return self._content_of(last.pipeline._published)
+        return self._content_of(last.own._published)
 
     def _whole(self, is_crashing: bool) -> Content:  # noqa: FBT001 - of a test
         """The merged warehouse: its prefix is the whole log."""
@@ -357,12 +354,12 @@ class World:
             publish.merge(sources, target, memory="500MB", keep_n=1)
 
         if is_crashing:
-            crash = Crash("merge", nth_of("merge", self._rng), self._hide, lambda: None)
+            crash = Crash("merge", nth_of("merge", self._rng), self.remains.hide, lambda: None)
             try:
                 crash.during(merge)
             except Crashed:
                 self.crashed["merge"] += 1
-                self._bring_back()  # half a merged file, which the next one removes
+                self.remains.bring_back()  # half a merged file, which the next one removes
         merge()
         return self._content_of(target)
 
@@ -379,6 +376,7 @@ class World:
         for worker in self._workers:
             if worker.pipeline is not None:
                 self._die(worker)
+        assert all(thread.name != "copy" for thread in threading.enumerate())
 
     def _check_prefix(self, con: DuckDBPyConnection, *, is_whole: bool = False) -> None:
         check_prefix(con, self._log, is_whole=is_whole)
