@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo bench test test-faults test-kafka test-fast mutants lint format docs site notebooks screenshot lock clean
+.PHONY: help install demo bench test test-faults test-release test-kafka test-fast mutants lint format docs site notebooks screenshot lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -30,13 +30,19 @@ bench: install ## Measure every budget beside other engines: the full size takes
 	@if [ "$(SIZE)" = full ]; then $(BIN)/python -m benchmarks.report; fi
 
 test: install ## All tests but the long ones
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m "not faults and not calibration"
+	$(BIN)/python -m pytest -n 2 -q -m "not faults and not release and not calibration"
 
-test-faults: install ## The long ones: Apache Kafka, kills, zombies, full disks, error rates by simulation, the wheel (Java 17, Maven)
-	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadgroup -v -rfE -m "faults or calibration"
+ONE_THREAD := POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1
+UNDER_FIRE := tests/faults tests/integration tests/mutants tests/property tests/simulation
+
+test-faults: install ## The laws under fire: Apache Kafka, kills, zombies, full disks, 1,000 simulated runs (Java 17, Maven)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 3 -v -rfE -m faults $(UNDER_FIRE)
+
+test-release: install ## What else is long: workers on Apache Kafka, error rates by simulation, the wheel, the small bench
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -q -m "release or calibration"
 
 test-kafka: install ## The shortest of them: Apache Kafka, a takeover, three brokers with one killed, TLS and logins
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m faults tests/faults/test_takeover.py \
+	$(BIN)/python -m pytest -n 2 -q -m "faults or release" tests/faults/test_takeover.py \
 		tests/faults/test_three_brokers.py tests/faults/test_secured_kafka.py \
 		tests/integration/test_transport_fetch.py
 
@@ -44,7 +50,7 @@ mutants: install ## Flip each comparison of the engine; print the test that catc
 	PYTHONPATH=. $(BIN)/python tests/mutants/test_mutants.py
 
 test-fast: install ## The tests without a marker, for every few minutes
-	$(BIN)/python -m pytest -q -m "not property and not simulation and not calibration and not integration and not packaging and not faults"
+	$(BIN)/python -m pytest -q -m "not property and not simulation and not calibration and not integration and not release and not faults"
 
 lint: install ## Format check, lint, types, import directions
 	$(BIN)/ruff format --check .

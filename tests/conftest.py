@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -35,6 +36,14 @@ def shared() -> Path:
     return folder
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let the tests of some files run in one process, unless another `--dist` is asked for."""
+    from support.together import Together  # noqa: PLC0415 - found by the path set above
+
+    return Together(config, log) if config.getoption("dist") == "load" else None
+
+
 WAITING = ("faults", "integration")
 """Folders whose long tests wait for processes and brokers more than they compute."""
 
@@ -52,7 +61,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     files = [item.path for item in long if item.path.parent.name in WAITING]
     ends = {path: n for n, path in enumerate(dict.fromkeys(files), start=1)}
     first = [item for item in long if item.path.parent.name in LONGEST]
-    others = first + [item for item in items if item not in {*blocks, *first}]
+    placed = {*blocks, *first}
+    others = first + [item for item in items if item not in placed]
     if not others:
         return
     ordered, placed_n = [], 0

@@ -11,6 +11,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from support.together import TOGETHER, Together
 
 from listenback import cli
 from listenback.lazy import load
@@ -213,3 +214,21 @@ def test_each_option_of_a_command_says_what_it_does(path, command):
 def test_only_settings_are_read_from_the_environment(path, command):
     bound = [parameter.name for parameter in command.params if parameter.envvar]
     assert bound == [], f"{path}: make it a field of Settings, so that `config show` knows it"
+
+
+def test_tests_that_share_what_takes_long_run_in_one_process_and_others_where_there_is_time():
+    scope_of = object.__new__(Together)._split_scope
+    for file in TOGETHER:
+        assert (ROOT / "tests" / file).is_file()
+        assert scope_of(f"tests/{file}::test_one[a/b]") == scope_of(f"tests/{file}::test_other")
+    assert scope_of("tests/test_tidy.py::test_one") != scope_of("tests/test_tidy.py::test_other")
+
+
+def test_what_is_under_fire_lies_where_its_target_looks():
+    named = re.search(r"^UNDER_FIRE := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert named is not None
+    folders = [ROOT / name for name in named[1].split()]
+    marked = [path for path in sources("tests") if "mark.faults" in path.read_text("utf-8")]
+    elsewhere = {path for path in marked if not set(folders) & set(path.parents)}
+    assert marked
+    assert elsewhere == {Path(__file__)}

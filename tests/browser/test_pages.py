@@ -28,7 +28,7 @@ from listenback.planted import against_truth
 from streams.simulate.plan import Plan
 from streams.simulate.simulation import simulate
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 SIZES = {"phone": (390, 844), "laptop": (1280, 900)}
 SCREENS = Path(__file__).parents[1] / "golden" / "screens"

@@ -1,4 +1,4 @@
-"""Brokers, topics and fleets of the fault tests. Everything here has the marker `faults`."""
+"""Brokers, topics and fleets of the fault tests, which have the marker `faults`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ HERE = Path(__file__).parent
 TEST_WAIT_MAX_S = 1_500
 
 
+LOGINS = "test_secured_kafka.py"
+"""Logins and TLS, which are no fault: `make test-release` and `make test-kafka` run them."""
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if HERE in item.path.parents:
-            item.add_marker(pytest.mark.faults)
+            is_fault = item.path.name != LOGINS
+            item.add_marker(pytest.mark.faults if is_fault else pytest.mark.release)
             item.add_marker(pytest.mark.timeout(TEST_WAIT_MAX_S))
 
 

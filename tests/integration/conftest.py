@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 from support.kafka.cluster import running_kafka
@@ -14,17 +15,24 @@ from streams.settings import Settings
 from streams.topics import create_topics
 
 NUMBERS = itertools.count()
+HERE = Path(__file__).parent
+UNDER_FIRE = {"test_killed_worker.py", "test_worker_group.py"}
+"""Files that kill workers, stop them and move their shards: on Apache Kafka by `make test-faults`,
+the others there by `make test-release`."""
 
 
-@pytest.fixture(
-    scope="session",
-    params=[
-        "embedded",
-        pytest.param("kafka", marks=[pytest.mark.faults, pytest.mark.timeout(600)]),
-    ],
-)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        is_ours = HERE in item.path.parents and hasattr(item, "callspec")
+        if is_ours and item.callspec.params.get("broker") == "kafka":
+            is_under_fire = item.path.name in UNDER_FIRE
+            item.add_marker(pytest.mark.faults if is_under_fire else pytest.mark.release)
+            item.add_marker(pytest.mark.timeout(600))
+
+
+@pytest.fixture(scope="session", params=["embedded", "kafka"])
 def broker(request, tmp_path_factory):
-    """A running broker: the embedded one and, with marker `faults`, Apache Kafka."""
+    """A running broker: the embedded one, and Apache Kafka for tests that are long by that."""
     if request.param == "kafka":
         with running_kafka(tmp_path_factory.mktemp("kafka")) as kafka:
             yield kafka

@@ -25,9 +25,8 @@ from streams.errors import ConfigError
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.faults,  # no fault, but long
+    pytest.mark.release,
     pytest.mark.timeout(900),
-    pytest.mark.xdist_group("bench"),  # one run serves all
 ]
 ELSEWHERE = {"peers", "demo_time"}
 """Other engines would be installed first; the demo has tests of its own."""

@@ -34,7 +34,7 @@ def test_all_topics_are_created_with_the_same_count_and_only_once(make_settings)
     assert check_topics(settings) == 3
 
 
-@pytest.mark.faults  # the embedded broker keeps no configuration
+@pytest.mark.release  # the embedded broker keeps no configuration
 def test_topics_keep_events_for_longer_than_the_horizon(make_settings, broker):
     if isinstance(broker, EmbeddedBroker):
         pytest.skip("the embedded broker keeps all and knows no retention")
@@ -47,7 +47,7 @@ def test_topics_keep_events_for_longer_than_the_horizon(make_settings, broker):
     assert [int(one["value"]) for one in kept] == [30 * 86_400_000] * 11
 
 
-@pytest.mark.faults  # the embedded broker takes any number of copies for one
+@pytest.mark.release  # the embedded broker takes any number of copies for one
 def test_more_copies_than_brokers_are_a_wrong_setting_and_make_nothing(make_settings, broker):
     if isinstance(broker, EmbeddedBroker):
         pytest.skip("the embedded broker keeps one copy, whatever is asked")

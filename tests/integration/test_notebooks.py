@@ -13,7 +13,6 @@ from support.simulated import warehouse
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-pytestmark = pytest.mark.xdist_group("notebooks")  # they share one simulated warehouse
 PLACE = re.compile(r"(?<![\w.])/(?:tmp|usr|var|opt|home|root|work)/| at 0x[0-9a-f]{6}")
 
 

@@ -17,7 +17,7 @@ from streams.pipeline import Pipeline
 from streams.topics import create_topics
 from streams.worker import WorkerOptions, run_worker
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.release]  # half a minute on either broker
 
 HERE = Path(__file__).parent / "real_input"
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,6 @@ import pytest
 from support.needed import absent
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.xdist_group("site")
 
 
 @pytest.fixture(scope="module")

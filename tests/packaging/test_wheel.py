@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [
-    pytest.mark.packaging,
-    pytest.mark.faults,  # it installs everything once more
+    pytest.mark.release,  # it installs everything once more
     pytest.mark.timeout(900),
-    pytest.mark.xdist_group("wheel"),
 ]
 
 

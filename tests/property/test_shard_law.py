@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.frames import arrived
 from support.oracle import EXPECTED, differences, rows_of
-from support.shard_logs import RULES, as_log, cut, interleaved, logs
+from support.shard_logs import OPTIMIZED, RULES, as_log, cut, interleaved, logs, plan
 
 from streams.flush import commit
 from streams.warehouse import archive, archiving, compact
@@ -56,8 +56,9 @@ def content(
     moves_n: how many pieces are archived after each chunk, if so many are due.
     """
     with transaction(con):
+        shown = archive.files_by_view(con)
         drop_shards(con, (0, 1))
-        archive.show(con)
+        archive.show(con, shown)
     steps = itertools.zip_longest(chunks, folds[: len(chunks)], moves_n[: len(chunks)])
     for chunk, is_folded, pieces_n in steps:
         commit(con, arrived(chunk), RULES)
@@ -117,6 +118,7 @@ def test_rows_equal_the_oracle_and_depend_on_no_order_cut_fold_or_archive(
 @pytest.mark.faults
 @pytest.mark.timeout(3_600)
 @settings(max_examples=ALL_EXAMPLES_N)
-@given(**SCENARIOS)
-def test_the_shard_law_holds_in_many_more_examples(con, drawn, repeats, order, cuts):
-    hold_the_law(con, drawn, repeats, order, cuts)
+@given(**SCENARIOS, is_optimized=OPTIMIZED)
+def test_the_shard_law_holds_in_many_more_examples(con, is_optimized, **drawn):
+    with plan(con, is_optimized=is_optimized):
+        hold_the_law(con, **drawn)

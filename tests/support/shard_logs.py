@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ from streams.engine.rules import Rules
 from streams.events.topics import Topic
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from duckdb import DuckDBPyConnection
     from support.frames import Entry
 
 RULES = Rules((60, 3_600, 86_400), 60_000_000)
@@ -23,6 +27,8 @@ ERROR_TYPES = {
     (True, False): "timeout",
     (True, True): None,  # a score that is a label alone
 }
+OPTIMIZED = st.sampled_from((True, False, False, False))
+"""Rows do not depend on how DuckDB plans; for a dozen rows a plan costs more than running it."""
 EDGES_S = (39, 40, 2_799, 2_800, 6_399, 6_400)
 """Last and first seconds of a minute, an hour and a day, from START_US on."""
 times = (st.integers(0, 3 * 86_400) | st.sampled_from(EDGES_S)).map(
@@ -31,6 +37,16 @@ times = (st.integers(0, 3 * 86_400) | st.sampled_from(EDGES_S)).map(
 delays_us = st.sampled_from(
     (0, 30_000_000, 60_000_000, 61_000_000, 120_000_000, 3_600_000_000, 86_400_000_000)
 )
+
+
+@contextlib.contextmanager
+def plan(con: DuckDBPyConnection, *, is_optimized: bool) -> Iterator[None]:
+    """Let DuckDB optimize its plans, or run them as they are written."""
+    con.execute(f"PRAGMA {'enable' if is_optimized else 'disable'}_optimizer")
+    try:
+        yield
+    finally:
+        con.execute("PRAGMA enable_optimizer")
 
 
 def event(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:

@@ -292,7 +292,7 @@ def test_a_key_is_found_in_bytes_as_text_and_in_base64(shift):
     assert A not in keys_in(A.encode()[1:])
 
 
-@pytest.mark.faults  # no fault of a machine, but long
+@pytest.mark.release
 def test_whoever_is_forgotten_of_a_simulated_log_the_sums_follow_from_the_facts(tmp_path, capsys):
     settings = warehouse(tmp_path / "data", events_n=3_000)
     con = open_readable(settings.warehouse_file)

@@ -227,7 +227,7 @@ def test_facts_joined_anew_take_the_place_of_the_live_files_and_workers_read_on(
     assert content_at(live.warehouse_file).hash == told["hash"]
 
 
-@pytest.mark.faults  # no fault of a machine, but long
+@pytest.mark.release
 def test_a_swap_that_was_cut_short_finds_the_parts_that_went_ahead(replay, live):
     archived(live)
     code, told, _ = replay(source=PARQUET)

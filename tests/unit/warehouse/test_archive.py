@@ -315,7 +315,7 @@ def test_a_data_directory_that_was_moved_shows_its_archive_again(tmp_path):
     moved.close()
 
 
-@pytest.mark.faults  # no fault of a machine, but long
+@pytest.mark.release
 def test_the_command_removes_a_user_from_all_parts_and_whatever_nothing_names(tmp_path, capsys):
     place = settings(tmp_path / "data")
     pipeline = aged(place)
