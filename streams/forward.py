@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streams.errors import TransientError
 from streams.events.topics import dead_letter_topic
 from streams.producer import Message, Producer
+from streams.unawaited import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +40,7 @@ class Forwarder:
         self._sink = sink
         self._feed = feed
         self._producer: Producer | None = None
-        self._is_sending = False
+        self._is_sending = self._is_closed = False
         self.forwarded_n = 0
 
     @property
@@ -64,15 +66,16 @@ class Forwarder:
             self._feed.fail(error)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connection, waiting for nothing: what is not marked will be sent again."""
+        self._is_closed = True
         if self._producer is not None:
-            self._producer.close()
+            self._producer.close(wait_max_s=0.0)
 
     async def _pass_on(self) -> bool:
         """Send all there are; False if Kafka refused."""
         while letters := await self._feed.call(self._sink.dead_letters, LETTERS_MAX):
             try:
-                await asyncio.to_thread(self._send, letters)
+                await in_thread(partial(self._send, letters), name="letters")
             except TransientError as error:
                 log.warning("dead letters stay in the table for now: %s", error)
                 return False
@@ -84,6 +87,8 @@ class Forwarder:
     def _send(self, letters: Sequence[DeadLetter]) -> None:
         if self._producer is None:
             self._producer = Producer(self._settings)
+        if self._is_closed:  # while it connected; to send is refused then
+            self._producer.close(wait_max_s=0.0)
         self._producer.send(
             [
                 Message(

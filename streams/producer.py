@@ -81,9 +81,12 @@ class Producer:
             raise self._lost(error, sent_n=acknowledged_n, asked_n=len(messages)) from error
         return acknowledged_n
 
-    def close(self) -> None:
-        """Give what is under way a moment, then let go."""
-        self._client.close(timeout=ANSWER_WAIT_MAX_S)
+    def close(self, wait_max_s: float = ANSWER_WAIT_MAX_S) -> None:
+        """Give what is under way a moment, then let go: a `send` that still waits is in vain."""
+        try:
+            self._client.close(timeout=wait_max_s)
+        except KafkaError:  # not all was delivered, and it leaves its own thread running
+            self._client._sender.force_close()  # noqa: SLF001 - as its close does otherwise
 
     def __enter__(self) -> Self:
         """The producer itself."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams import bulk_producer
+from streams import producer as producer_module
 from streams.broker import embedded_broker
 from streams.bulk_producer import BATCH_BYTES, BulkProducer, Records
 from streams.errors import ConfigError, TransientError
@@ -128,3 +131,20 @@ def test_a_lost_broker_is_a_transient_error_that_says_how_far_it_went(make_setti
 def test_no_producer_starts_where_topics_are_missing(make_settings, kind):
     with pytest.raises(ConfigError, match="topics create"):
         kind(make_settings())
+
+
+def test_closing_a_producer_whose_broker_hangs_ends_a_send_that_waits(make_settings, monkeypatch):
+    monkeypatch.setattr(producer_module, "DELIVERY_WAIT_MAX_S", 600.0)
+    with embedded_broker() as broker, ThreadPoolExecutor(1) as pool:
+        there = make_settings(bootstrap=broker.bootstrap)
+        create_topics(there)
+        producer = Producer(there)
+        producer.send([Message("listens", b"k", b"known")])
+        broker.process.send_signal(signal.SIGSTOP)
+        waiting = pool.submit(producer.send, [Message("listens", b"k", b"lost")])
+        with pytest.raises(TimeoutError):
+            waiting.result(1.0)
+        producer.close(wait_max_s=0.0)
+        with pytest.raises(TransientError, match="0 were acknowledged"):
+            waiting.result(60.0)
+        broker.process.send_signal(signal.SIGCONT)
