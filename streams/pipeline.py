@@ -113,9 +113,11 @@ class Pipeline:
             messages_n > (published[shard].progress if shard in published else 0)
             for shard, messages_n in restore.progress(self._con).items()
         )
-        return is_further or (
-            self._published.is_file()
-            and not publish.scrubbed(self._con) <= publish.scrubbed_in(self._published)
+        clean = publish.scrubbed(self._con)
+        return is_further or bool(
+            clean
+            and self._published.is_file()
+            and not clean <= publish.scrubbed_in(self._published)
         )
 
     def agree_on_partitions(self, partitions_n: int) -> None:
