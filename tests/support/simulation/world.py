@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from support.shard_logs import plan
 from support.simulation import behind, script
 from support.simulation.crash import AT, SEAMS, Crash, Crashed, nth_of
 from support.simulation.member import Worker, workers_n
@@ -35,7 +36,7 @@ ARCHIVE_ROWS_MIN = 4
 """Few enough that some days of a log go to a part; of the others some rows are old and stay."""
 ARCHIVING_SHARE = 0.3
 """Of the worlds that are not to be killed while they archive. Moving a piece costs a flush."""
-MERGED_SHARE = 0.3
+MERGED_SHARE = 0.2
 FETCH_RECORDS_MAX = 16
 LETTERS_N = 7
 AGEING_FLUSHES_MAX, AGEING_READS_N = 3, 3
@@ -367,7 +368,8 @@ class World:
         con = open_readable(path)
         try:
             self._check_prefix(con, is_whole=True)
-            return content_of(con)
+            with plan(con, is_optimized=False):
+                return content_of(con)
         finally:
             con.close()
 
