@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import wait
 from functools import partial
 from typing import TYPE_CHECKING
 
+from streams import unawaited
 from streams.errors import TransientError
 from streams.events.topics import dead_letter_topic
 from streams.producer import Message, Producer
-from streams.unawaited import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from streams.feed import Feed
     from streams.settings import Settings
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 LETTERS_MAX = 5_000
 """Letters of one pass: the sink's thread is away from the events for so long and no longer."""
 RETRY_WAIT_S = 5.0
+LAST_WAIT_MAX_S = 0.25
+"""Twice that is left to a worker that took all its time to end: streams.worker."""
 ID_HEADER = "dlq_id"
 
 
@@ -40,6 +44,7 @@ class Forwarder:
         self._sink = sink
         self._feed = feed
         self._producer: Producer | None = None
+        self._sending: Future[None] | None = None
         self._is_sending = self._is_closed = False
         self.forwarded_n = 0
 
@@ -66,16 +71,23 @@ class Forwarder:
             self._feed.fail(error)
 
     def close(self) -> None:
-        """Let go of the connection, waiting for nothing: what is not marked will be sent again."""
+        """Let go of the connection; what is on its way has a moment, and is sent again in any case.
+
+        A thread that lives on does no harm to letters, but is seen at the end of the process:
+        DuckDB's binding tells stderr of what it still holds.
+        """
+        if self._sending is not None:
+            wait([self._sending], LAST_WAIT_MAX_S)
         self._is_closed = True
         if self._producer is not None:
-            self._producer.close(wait_max_s=0.0)
+            self._producer.close(wait_max_s=LAST_WAIT_MAX_S)
 
     async def _pass_on(self) -> bool:
         """Send all there are; False if Kafka refused."""
         while letters := await self._feed.call(self._sink.dead_letters, LETTERS_MAX):
             try:
-                await in_thread(partial(self._send, letters), name="letters")
+                self._sending = unawaited.started(partial(self._send, letters), name="letters")
+                await asyncio.wrap_future(self._sending)
             except TransientError as error:
                 log.warning("dead letters stay in the table for now: %s", error)
                 return False
@@ -88,7 +100,7 @@ class Forwarder:
         if self._producer is None:
             self._producer = Producer(self._settings)
         if self._is_closed:  # while it connected; to send is refused then
-            self._producer.close(wait_max_s=0.0)
+            self._producer.close(wait_max_s=LAST_WAIT_MAX_S)
         self._producer.send(
             [
                 Message(

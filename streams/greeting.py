@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiokafka.conn import AIOKafkaConnection
@@ -22,6 +22,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.errors import TransientError
+from streams.unawaited import started
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -40,12 +41,12 @@ def greet(settings: Settings, host: str, port: int) -> None:
     Raises:
         ConfigError: the TLS files do not load. TransientError: the port refuses us; says why.
     """
-    with ThreadPoolExecutor(1) as thread:  # the caller's may have a loop that runs
-        try:
-            thread.submit(asyncio.run, _greeted(settings, host, port)).result()
-        except (KafkaError, OSError) as error:  # ssl.SSLError is an OSError
-            if not isinstance(error, TimeoutError):
-                raise _refusal(settings, f"{host}:{port}", error) from error
+    asked = partial(asyncio.run, _greeted(settings, host, port))
+    try:
+        started(asked, name="greeting").result()  # the caller's thread may have a loop that runs
+    except (KafkaError, OSError) as error:  # ssl.SSLError is an OSError
+        if not isinstance(error, TimeoutError):
+            raise _refusal(settings, f"{host}:{port}", error) from error
 
 
 async def _greeted(settings: Settings, host: str, port: int) -> None:

@@ -85,8 +85,9 @@ class Producer:
         """Give what is under way a moment, then let go: a `send` that still waits is in vain."""
         try:
             self._client.close(timeout=wait_max_s)
-        except KafkaError:  # not all was delivered, and it leaves its own thread running
+        except KafkaError:  # not all was delivered: it leaves there, before it ends its own thread
             self._client._sender.force_close()  # noqa: SLF001 - as its close does otherwise
+            self._client._closed = True  # noqa: SLF001 - or it closes again with the last reference
 
     def __enter__(self) -> Self:
         """The producer itself."""

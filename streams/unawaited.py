@@ -1,14 +1,13 @@
 """Work in a thread that the end of the process does not wait for.
 
-The threads of `asyncio.to_thread` are joined at the end of the loop and of the process, however
-long they wait for an answer of somebody else.
+The threads of a pool, and so those of `asyncio.to_thread`, are joined at the end of the loop and of
+the process, however long they wait for an answer of somebody else.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -17,27 +16,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def in_thread(work: Callable[[], T], *, name: str) -> T:
-    """What `work` returns or raises. Who is cancelled here leaves it to itself."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
+def started(work: Callable[[], T], *, name: str) -> Future[T]:
+    """What `work` will return or raise; `asyncio.wrap_future` makes it one to be awaited.
 
-    def tell(result: T | None, error: BaseException | None) -> None:
-        if done.done():  # nobody waits any more
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]  # T may itself be optional
+    Who does not wait to its end, or is cancelled, leaves the work to itself.
+    """
+    coming: Future[T] = Future()
+    coming.set_running_or_notify_cancel()  # from here on nobody can cancel it
+    threading.Thread(target=_run, args=(work, coming), name=name, daemon=True).start()
+    return coming
 
-    def run() -> None:
-        result, failure = None, None
-        try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is for who waits
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(tell, result, failure)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return await done
+def _run(work: Callable[[], T], coming: Future[T]) -> None:
+    try:
+        result = work()
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is for who waits
+        coming.set_exception(error)
+        del work, coming  # the error's traceback holds this frame, and so what failed, for long
+    else:
+        coming.set_result(result)

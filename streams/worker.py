@@ -248,7 +248,7 @@ class _Worker:
                 "committing offsets", self._app.consumer.commit(), LAST_COMMIT_WAIT_MAX_S
             )
         await self._step("leaving the group", self._app.stop(), LEAVE_WAIT_MAX_S)
-        self._forwarder.close()
+        await asyncio.to_thread(self._forwarder.close)
         await asyncio.to_thread(self._feed.shut)
 
     async def _step(self, name: str, work: Awaitable[object], wait_max_s: float) -> None:

@@ -60,7 +60,7 @@ def test_an_end_waits_for_no_answer_to_a_letter_and_keeps_the_letter(sink, monke
     monkeypatch.setattr(forward, "Producer", lambda _settings: producer)
     asyncio.run(ended_after(producer.is_asked, sink))
     assert not producer.is_answered  # or the end of the loop would have waited for it
-    assert producer.closed_with == [0.0]
+    assert producer.closed_with == [forward.LAST_WAIT_MAX_S]
     assert [letter.dlq_id for letter in sink.letters] == ["d1"]
     producer.answer.set()
 
@@ -78,6 +78,6 @@ def test_a_producer_that_connects_after_the_end_is_closed(sink, monkeypatch):
     asyncio.run(ended_after(is_connecting, sink))
     go_on.set()
     assert producer.is_asked.wait(WAIT_MAX_S)
-    assert producer.closed_with == [0.0]
+    assert producer.closed_with == [forward.LAST_WAIT_MAX_S]
     assert [letter.dlq_id for letter in sink.letters] == ["d1"]
     producer.answer.set()
